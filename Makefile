@@ -1,0 +1,80 @@
+# GNU make 3.81 and POSIX tools: macOS as it comes is enough.
+
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+# Newest first; PYTHON= names another.
+PYTHONS = python3.14 python3.13 python3.12 python3.11 python3
+
+.PHONY: help run test lint format changelog hooks wheel clean
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+run: $(VENV)/.runs ## start the console on 127.0.0.1:8000 (PORT=) with a worker and a real program
+	@exec $(BIN)/python -m executor_project.demo
+
+test: lint ## check style, types, floors and migrations, then run every test
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.tests ## check style, types, floors and migrations
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/mypy
+	@DATABASE_URL=sqlite://:memory: $(BIN)/python manage.py makemigrations --check --dry-run
+
+format: $(VENV)/.tests ## put the code into its one form
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format --quiet .
+
+changelog: $(VENV)/.made ## draft CHANGELOG entries from the commits since the last tag
+	@$(BIN)/python scripts/changelog.py
+
+hooks: ## check the form of commit messages from now on
+	@git config core.hooksPath .githooks
+
+wheel: $(VENV)/.tests ## build the distribution into dist/
+	@$(BIN)/python -m build --outdir dist
+
+clean: ## forget the environment, the development database, generated files and caches
+	@rm -rf $(VENV) db.sqlite3 db.sqlite3-shm db.sqlite3-wal media staticfiles build dist htmlcov
+	@rm -rf .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+
+
+# The environment. Each stamp says what is installed; it is older than its reason to be made anew.
+
+$(VENV)/.runs: requirements.txt $(VENV)/.made
+	@echo "Installing requirements.txt into $(VENV)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.tests: requirements-dev.txt requirements.txt $(VENV)/.made
+	@echo "Installing requirements-dev.txt into $(VENV)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.runs
+
+# A candidate on PATH may be a shim that does not run, too old, or without its venv module (Debian
+# packages that apart): each is tried, and the nearest miss names the fix.
+$(VENV)/.made:
+	@for python in $(or $(PYTHON),$(PYTHONS)); do \
+	    "$$python" -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null || continue; \
+	    if "$$python" -c "import ensurepip, venv" 2>/dev/null; then \
+	        echo "Making $(VENV) with $$python"; \
+	        "$$python" -m venv --clear $(VENV) && touch $@; exit; \
+	    fi; \
+	    without_venv=$${without_venv:-$$python}; \
+	done; \
+	if [ "$$without_venv" ]; then \
+	    echo "$$without_venv cannot make virtual environments: apt-get install $${without_venv##*/}-venv" >&2; \
+	else \
+	    echo "Python 3.11 or newer is needed: install it (apt-get install python3 python3-venv;" \
+	        "brew install python), or name it with PYTHON=" >&2; \
+	fi; exit 1
+
+# Asked for another Python than the one that the environment has: make it anew.
+ifdef PYTHON
+ifneq ($(shell $(PYTHON) -V 2>&1),$(shell $(BIN)/python -V 2>&1))
+.PHONY: $(VENV)/.made
+endif
+endif
