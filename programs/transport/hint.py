@@ -1,0 +1,59 @@
+"""The wire: what a message on the broker says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from programs.errors import InvalidHint
+
+RUN_ID_LIMIT = 255
+# A hint of ours is a few dozen bytes. The original's messages carry the whole program.
+BODY_LIMIT = 64 * 1024
+FULL_FORM_LIMIT = 2 * 1024 * 1024
+QUOTED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Says "look at the program of this run_id", and nothing else: the row is the truth."""
+
+    run_id: str
+
+    def encode(self) -> bytes:
+        """Return the body of the message that carries this hint."""
+        return json.dumps({"runId": self.run_id}).encode()
+
+    @classmethod
+    def decode(cls, body: bytes) -> Hint:
+        """Return the hint in `body`, ours or the original's `{jobs, programData, runId}`.
+
+        Raises InvalidHint, whose message quotes at most 200 characters of the body.
+        """
+        if len(body) > FULL_FORM_LIMIT:
+            raise InvalidHint(f"{len(body)} bytes are too many for a hint: {_quoted(body)}")
+        try:
+            # Decoded apart, for json.loads would accept UTF-16 and UTF-32 as well.
+            message = json.loads(body.decode("utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise InvalidHint(f"not JSON in UTF-8: {_quoted(body)}") from error
+        if not isinstance(message, dict):
+            raise InvalidHint(f"not a JSON object: {_quoted(body)}")
+        if len(body) > BODY_LIMIT and "jobs" not in message:
+            raise InvalidHint(f"{len(body)} bytes are too many for a hint: {_quoted(body)}")
+        return cls(_run_id(message.get("runId"), body))
+
+
+def _run_id(value: object, body: bytes) -> str:
+    if not isinstance(value, str):
+        raise InvalidHint(f"runId is missing or no string: {_quoted(body)}")
+    if not 0 < len(value) <= RUN_ID_LIMIT:
+        raise InvalidHint(f"runId has not 1 to {RUN_ID_LIMIT} characters: {_quoted(body)}")
+    # NUL and lone surrogates are legal in JSON, and no database takes them as text.
+    if not value.isprintable():
+        raise InvalidHint(f"runId has unprintable characters: {_quoted(body)}")
+    return value
+
+
+def _quoted(body: bytes) -> str:
+    return repr(body[:QUOTED])[:QUOTED]

@@ -1,0 +1,123 @@
+"""The hand-over of deliveries from the consumer's thread to the slots."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+from programs.transport.hint import Hint
+
+
+class Session(Protocol):
+    """What a delivery came through: one channel of one connection, alive or gone."""
+
+    def settle(self, tag: int) -> None: ...
+
+    def give_back(self, tag: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """A hint that the broker keeps until it is settled or given back.
+
+    Both may be called from any thread and any number of times; only the first call counts, and
+    none does once the session is gone: the broker has put the hint back by itself.
+    """
+
+    hint: Hint
+    queue: str
+    tag: int
+    session: Session
+
+    def settle(self) -> None:
+        """Tell the broker that the hint has done its work."""
+        self.session.settle(self.tag)
+
+    def give_back(self) -> None:
+        """Let the broker hand the hint to another worker."""
+        self.session.give_back(self.tag)
+
+
+class Inbox:
+    """Deliveries that wait for a slot, and slots that wait for a delivery.
+
+    `slots`: how many there are in this process.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self._changed = threading.Condition(threading.Lock())
+        self._waiting: deque[Delivery] = deque()
+        self._idle = 0  # slots that wait in take() now
+        self._rings = 0
+        self._ring_kept = False
+        self._closed = False
+        self._last_take = time.monotonic()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, delivery: Delivery) -> None:
+        """Hand `delivery` to the slot that comes first."""
+        with self._changed:
+            self._waiting.append(delivery)
+            self._changed.notify()
+
+    def take(self, timeout: float) -> Delivery | None:
+        """Wait up to `timeout` seconds for a delivery; None when there is none, or on a ring."""
+        with self._changed:
+            self._last_take = time.monotonic()
+            if self._ring_kept and not self._waiting:
+                self._ring_kept = False
+                return None
+            rings = self._rings
+            self._idle += 1
+            try:
+                self._changed.wait_for(
+                    lambda: self._waiting or self._closed or self._rings != rings, timeout
+                )
+            finally:
+                self._idle -= 1
+                self._last_take = time.monotonic()
+            if self._closed or not self._waiting:
+                return None
+            return self._waiting.popleft()
+
+    def wake(self) -> None:
+        """Ring all slots that wait, so that they look into the database."""
+        with self._changed:
+            # With nobody waiting the ring is kept: a slot may have looked just before the row
+            # was there, and be on its way to take().
+            self._ring_kept = self._idle == 0
+            self._rings += 1
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """End all waiting, now and from now on; what waits is the consumer's to give back."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def stalled(self, seconds: float = 1.0) -> bool:
+        """Return whether deliveries wait and no slot has come for one for `seconds`."""
+        with self._changed:
+            return (
+                bool(self._waiting)
+                and self._idle == 0
+                and time.monotonic() - self._last_take >= seconds
+            )
+
+    def has_room(self) -> bool:
+        """Return whether a slot waits for which there is no delivery."""
+        with self._changed:
+            return self._idle > len(self._waiting)
+
+    def take_back(self) -> list[Delivery]:
+        """Empty the inbox and return what waited in it."""
+        with self._changed:
+            taken = list(self._waiting)
+            self._waiting.clear()
+            return taken

@@ -1,0 +1,282 @@
+"""One connection of the publisher, from its opening to its end."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pika
+from pika.adapters.select_connection import IOLoop
+from pika.exceptions import ChannelClosedByClient
+from pika.spec import Basic
+
+from programs.transport.connection import broker_name, in_our_words
+from programs.transport.handover import Handover, Outgoing
+from programs.transport.topology import declaration
+
+logger = logging.getLogger(__name__)
+
+# Hints that may be unconfirmed at a time. One that is given up keeps its place until the broker
+# speaks or the connection ends: a broker that reads nothing must not fill our memory.
+WINDOW = 1000
+DEADLINE = 5.0
+REFUSED_FOR = 30.0
+
+
+class Link:
+    """Sends what is handed over, by asynchronous confirms; all but `wake` on one thread.
+
+    `on_ready`: called with True when hints can be sent, with False when they no longer can.
+    """
+
+    def __init__(
+        self, handover: Handover, given: pika.URLParameters, on_ready: Callable[[bool], None]
+    ) -> None:
+        self._handover = handover
+        self._given = given
+        self._on_ready = on_ready
+        self._loop = IOLoop()
+        self._connection: Any = None
+        self._channel: Any = None
+        self._ready = False
+        self._blocked = False
+        self._closing = False
+        self._watching = False
+        self._tag = 0
+        self._unconfirmed: OrderedDict[int, Outgoing | None] = OrderedDict()  # None: given up
+        self._declared: set[str] = set()
+        self._undeclared: dict[str, list[Outgoing]] = {}
+        self._refused: dict[str, float] = {}
+        self._error: BaseException | None = None
+
+    def run(self) -> BaseException:
+        """Connect and send until the connection ends; return why it did."""
+        try:
+            self._connection = pika.SelectConnection(
+                self._given,
+                on_open_callback=self._opened,
+                on_open_error_callback=self._ended,
+                on_close_callback=self._ended,
+                custom_ioloop=self._loop,
+            )
+            self._loop.start()
+        finally:
+            self._ready = False
+            self._loop.close()
+            self._give_up_all()
+        return self._error or RuntimeError("pika's loop ended by itself")
+
+    # From any thread -----------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Let the thread look at what was handed over."""
+        self._loop.add_callback_threadsafe(self._send_waiting)
+
+    def close(self) -> None:
+        """Let the thread end the connection."""
+        self._loop.add_callback_threadsafe(self._close)
+
+    # Opening and ending ----------------------------------------------------------------------
+
+    def _opened(self, connection: Any) -> None:
+        connection.add_on_connection_blocked_callback(self._on_blocked)
+        connection.add_on_connection_unblocked_callback(self._on_unblocked)
+        self._channel = connection.channel(on_open_callback=self._channel_opened)
+        self._channel.add_on_close_callback(self._channel_closed)
+
+    def _channel_opened(self, channel: Any) -> None:
+        channel.add_on_return_callback(self._returned)
+        channel.confirm_delivery(self._answered, callback=self._confirms_selected)
+
+    def _confirms_selected(self, _frame: Any) -> None:
+        if not self._closing:
+            self._ready = True
+            self._on_ready(True)
+            self._send_waiting()
+
+    def _channel_closed(self, _channel: Any, reason: BaseException) -> None:
+        self._error = self._error or reason
+        self._close()
+
+    def _close(self) -> None:
+        self._ready, self._closing = False, True
+        if not (self._connection.is_closed or self._connection.is_closing):
+            self._connection.close()
+
+    def _ended(self, _connection: Any, reason: BaseException) -> None:
+        self._error = self._error or reason
+        self._loop.stop()
+
+    def _give_up_all(self) -> None:
+        unknown = sum(outgoing is not None for outgoing in self._unconfirmed.values())
+        unsent = sum(len(waiting) for waiting in self._undeclared.values())
+        self._give_up(unknown + unsent, "the connection ended")
+
+    # A broker short of memory or disk reads nothing more from a connection that publishes.
+
+    def _on_blocked(self, _connection: Any, frame: Any) -> None:
+        logger.warning(
+            "%s takes no hints for now: %s; the sweep finds the programs.",
+            broker_name(self._given),
+            frame.method.reason,
+            extra={"action": "publish_blocked"},
+        )
+        self._blocked = True
+        self._on_ready(False)
+
+    def _on_unblocked(self, _connection: Any, _frame: Any) -> None:
+        logger.info(
+            "%s takes hints again.",
+            broker_name(self._given),
+            extra={"action": "publish_unblocked"},
+        )
+        self._blocked = False
+        self._on_ready(True)
+        self._send_waiting()
+
+    # Sending ---------------------------------------------------------------------------------
+
+    def _send_waiting(self) -> None:
+        if not self._ready or self._blocked:
+            return
+        undeclared = sum(len(waiting) for waiting in self._undeclared.values())
+        room = WINDOW - len(self._unconfirmed) - undeclared
+        if room > 0:
+            for outgoing in self._handover.take(room):
+                self._send(outgoing)
+
+    def _send(self, outgoing: Outgoing) -> None:
+        outgoing.sent_at = time.monotonic()
+        queue = outgoing.queue
+        if not self._ready:
+            self._give_up(1, "the connection ended")
+        elif queue in self._declared:
+            self._publish(outgoing)
+        elif queue in self._undeclared:
+            self._undeclared[queue].append(outgoing)
+        elif self._refused.get(queue, 0.0) > outgoing.sent_at:
+            self._give_up(1, "its queue is refused")
+        else:
+            self._undeclared[queue] = [outgoing]
+            self._declare(queue)
+        self._watch()
+
+    def _publish(self, outgoing: Outgoing) -> None:
+        self._tag += 1
+        outgoing.sent_at = time.monotonic()
+        self._unconfirmed[self._tag] = outgoing
+        self._channel.basic_publish(
+            exchange="",
+            routing_key=outgoing.queue,
+            body=outgoing.hint.encode(),
+            properties=pika.BasicProperties(
+                content_type="application/json",
+                delivery_mode=2,  # kept on disk, as far as the queue keeps anything
+                message_id=str(self._tag),  # a returned message has no other number
+            ),
+            mandatory=True,
+        )
+
+    # Queues ----------------------------------------------------------------------------------
+
+    def _declare(self, queue: str) -> None:
+        """Make `queue` on a channel of its own: a refusal closes the channel that asks."""
+        channel = self._connection.channel(on_open_callback=partial(self._ask_for_queue, queue))
+        channel.add_on_close_callback(partial(self._declaration_ended, queue))
+
+    def _ask_for_queue(self, queue: str, channel: Any) -> None:
+        done = partial(self._queue_is_there, queue, channel)
+        channel.queue_declare(**declaration(queue), callback=done)
+
+    def _queue_is_there(self, queue: str, channel: Any, _frame: Any) -> None:
+        if self._ready:
+            channel.close()
+            self._declared.add(queue)
+            for outgoing in self._undeclared.pop(queue):
+                self._publish(outgoing)
+
+    def _declaration_ended(self, queue: str, _channel: Any, reason: BaseException) -> None:
+        if isinstance(reason, ChannelClosedByClient) or not self._connection.is_open:
+            return
+        waiting = self._undeclared.pop(queue)
+        self._refused[queue] = time.monotonic() + REFUSED_FOR
+        logger.error("%s", in_our_words(reason, self._given), extra={"action": "queue_refused"})
+        self._give_up(len(waiting), "its queue is refused")
+
+    # What the broker answers ---------------------------------------------------------------------
+
+    def _returned(self, _channel: Any, _method: Any, properties: Any, _body: bytes) -> None:
+        """Note that the queue was missing; the confirm of the message follows."""
+        outgoing = self._unconfirmed.get(int(properties.message_id))
+        if outgoing is not None:
+            outgoing.returned = True
+
+    def _answered(self, frame: Any) -> None:
+        method = frame.method
+        answered = self._answered_by(method.delivery_tag, method.multiple)
+        if isinstance(method, Basic.Nack):
+            self._give_up(len(answered), "the broker refused it")
+        else:
+            confirmed = 0
+            for outgoing in answered:
+                if not outgoing.returned:
+                    confirmed += 1
+                elif outgoing.sent_again:
+                    self._give_up(1, "its queue is missing")
+                else:
+                    outgoing.returned, outgoing.sent_again = False, True
+                    self._declared.discard(outgoing.queue)
+                    self._send(outgoing)
+            self._handover.settled(confirmed)
+        self._send_waiting()
+
+    def _answered_by(self, tag: int, multiple: bool) -> list[Outgoing]:
+        if not multiple:
+            outgoing = self._unconfirmed.pop(tag, None)
+            return [outgoing] if outgoing else []
+        answered = []
+        while self._unconfirmed and next(iter(self._unconfirmed)) <= tag:
+            _, outgoing = self._unconfirmed.popitem(last=False)
+            if outgoing:
+                answered.append(outgoing)
+        return answered
+
+    # Deadlines -----------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        if not self._watching:
+            self._watching = True
+            self._loop.call_later(1.0, self._give_up_overdue)
+
+    def _give_up_overdue(self) -> None:
+        self._watching = False
+        limit = time.monotonic() - DEADLINE
+        overdue = 0
+        for tag, outgoing in self._unconfirmed.items():
+            if outgoing is None:
+                continue
+            if outgoing.sent_at > limit:
+                break
+            self._unconfirmed[tag] = None
+            overdue += 1
+        for waiting in self._undeclared.values():
+            late = [outgoing for outgoing in waiting if outgoing.sent_at <= limit]
+            overdue += len(late)
+            del waiting[: len(late)]
+        self._give_up(overdue, f"no confirm came within {DEADLINE:.0f} s")
+        if any(self._unconfirmed.values()) or any(self._undeclared.values()):
+            self._watch()
+
+    def _give_up(self, count: int, reason: str) -> None:
+        if count:
+            logger.info(
+                "%d hints may not have arrived: %s. The sweep finds their programs.",
+                count,
+                reason,
+                extra={"action": "hints_given_up"},
+            )
+            self._handover.settled(count)
