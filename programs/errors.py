@@ -1,0 +1,130 @@
+"""Every error of Program Executor, in one tree.
+
+The docstring of an error is its default message. Jobs raise `RetryableError` and
+`IgnorableError`, or set the flags `retryable` and `ignorable` on an exception of their own.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TypeVar
+
+ErrorT = TypeVar("ErrorT", bound=BaseException)
+
+
+class ProgramExecutorError(Exception):
+    """Program Executor met an error."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or inspect.getdoc(type(self)) or type(self).__name__)
+
+
+# What a job raises -------------------------------------------------------------------------
+
+
+class RetryableError(ProgramExecutorError):
+    """The job failed for now and is tried again after a delay.
+
+    `retry_after`: seconds until the next try; None leaves it to the job's own backoff.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str | None = None, *, retry_after: float | None = None) -> None:
+        super().__init__(message or "The job failed for now and is tried again after a delay.")
+        self.retry_after = retry_after
+
+    @staticmethod
+    def decorate(error: ErrorT, *, retry_after: float | None = None) -> ErrorT:
+        """Mark any exception as retryable and return it, to be raised by the caller."""
+        error.retryable = True  # type: ignore[attr-defined]
+        if retry_after is not None:
+            error.retry_after = retry_after  # type: ignore[attr-defined]
+        return error
+
+
+class IgnorableError(ProgramExecutorError):
+    """The job failed in a way that nobody needs to be told about."""
+
+    ignorable = True
+
+    @staticmethod
+    def decorate(error: ErrorT) -> ErrorT:
+        """Mark any exception as ignorable and return it, to be raised by the caller."""
+        error.ignorable = True  # type: ignore[attr-defined]
+        return error
+
+
+# What a checkpoint raises ------------------------------------------------------------------
+
+
+class ExecutionTimeExceeded(ProgramExecutorError):
+    """The job used up its execution time; it carries on later from its job data."""
+
+
+class StopRequested(ProgramExecutorError):
+    """An operator asked this program to stop."""
+
+
+class LeaseLost(ProgramExecutorError):
+    """This slot no longer holds the program: another one may have taken it over."""
+
+
+# How a step can fail without the job's own doing --------------------------------------------
+
+
+class OpenTransaction(ProgramExecutorError):
+    """The job left a database transaction open; it was rolled back."""
+
+
+class JobNotRegistered(ProgramExecutorError):
+    """No job of this name is registered in this worker."""
+
+
+# Submission and operations ------------------------------------------------------------------
+
+
+class InvalidProgram(ProgramExecutorError, ValueError):
+    """The program cannot be created as asked.
+
+    `field`: the argument that is wrong, by the name that `create_program` gives it.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.reason = message
+
+
+class InvalidData(ProgramExecutorError, ValueError):
+    """The data is not a JSON object that can be stored."""
+
+
+class IdempotencyConflict(ProgramExecutorError):
+    """A program with this idempotency key but other content exists already."""
+
+
+class OperationRefused(ProgramExecutorError):
+    """The program is in no state in which this can be done."""
+
+
+# Jobs and their registry --------------------------------------------------------------------
+
+
+class InvalidJob(ProgramExecutorError, TypeError):
+    """The class cannot be registered as a job."""
+
+
+# Transport ----------------------------------------------------------------------------------
+
+
+class InvalidHint(ProgramExecutorError, ValueError):
+    """The message is no hint: it is logged, acknowledged and dropped."""
+
+
+class BrokerUnavailable(ProgramExecutorError):
+    """The broker cannot be reached; work goes on through the database."""
+
+
+class BrokerMisconfigured(ProgramExecutorError):
+    """The broker refuses this configuration; work goes on through the database."""

@@ -1,0 +1,183 @@
+"""One claimed program, run to its outcomes. Knows the database, and no broker."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import logging
+import os
+from collections.abc import Callable
+from time import monotonic
+
+from asgiref.sync import async_to_sync
+
+from programs import logs, outcomes, registry, signals
+from programs.conf import settings
+from programs.errors import OpenTransaction
+from programs.job import Job, JobData
+from programs.lease import Lease
+from programs.message import Message
+from programs.models import Attempt, Ending, Program
+from programs.models.clock import Utc
+from programs.models.persistence import drop_open_transactions, open_transactions
+from programs.models.transitions import Standing
+from programs.outcomes import Failure, Outcome
+
+logger = logging.getLogger(__name__)
+
+
+def carry(program: Program, lease: Lease, must_give_way: Callable[[], bool]) -> Standing:
+    """Run the steps of a claimed program, one after the other, as far as this claim goes.
+
+    `must_give_way` is asked between steps: True sends the program to the back of its queue.
+    Returns how the program stands; with `HELD` excluded, the claim is over in every case.
+    """
+    is_first_claim = program.started_at == program.step_started_at
+    tried = {} if is_first_claim else program.attempts.numbers()
+    standing = program.end_if_asked()
+    if is_first_claim and standing is Standing.HELD:
+        signals.program_started.send_robust(sender=Program, program=program)
+    error: BaseException | None = None
+    while standing is Standing.HELD:
+        if not lease.live or must_give_way():
+            standing = program.give_back()
+        else:
+            number = tried.get(program.step, 0) + 1
+            standing, error = take_step(program, lease, number)
+    if standing is Standing.LOST:
+        program.survive()
+    announce(program, standing, error)
+    return standing
+
+
+def take_step(
+    program: Program, lease: Lease, number: int
+) -> tuple[Standing, BaseException | None]:
+    """Run the current step once and write what it ended in.
+
+    Returns the program's standing, and the error that shall raise an alarm if it ended by one.
+    """
+    step, job = program.step, program.job
+    started = monotonic()
+    with logs.step_log(run_id=program.run_id, step=step, job=job, attempt=number) as log:
+        message = message_for(program, number)
+        job_class = registry.find(job)
+        outcome = run_job(job_class, program, lease, message)
+        attempt = Attempt(
+            program=program,
+            step=step,
+            job=job,
+            number=number,
+            epoch=program.epoch,
+            worker=program.worker,
+            started_at=Utc(after=started - monotonic()),
+            ended_at=Utc(),
+            outcome=outcome.ending,
+            log=log.text(),
+        )
+        if outcome.failure is not None:
+            attempt.error_class = outcome.failure.error_class
+            attempt.message = outcome.failure.message
+            attempt.traceback = outcome.failure.traceback
+        standing = outcome.write(program, attempt)
+        tell_of_step(program, outcome, standing)
+    if number > settings.ATTEMPTS_KEPT:
+        attempt.forget_older()
+    signals.job_finished.send_robust(
+        sender=job_class, program=program, message=message, outcome=outcome
+    )
+    alarming = outcome.ending is Ending.ERRORED and outcome.failure is not None
+    return standing, outcome.failure.error if alarming and outcome.failure else None
+
+
+def message_for(program: Program, number: int) -> Message:
+    """Return what the job of the current step is told."""
+    return Message(
+        run_id=program.run_id,
+        step=program.step,
+        job=program.job,
+        jobs=tuple(program.jobs[program.step :]),
+        program_data=copy.deepcopy(program.program_data),
+        attempt=number,
+    )
+
+
+def run_job(
+    job: type[Job] | None, program: Program, lease: Lease, message: Message
+) -> Outcome:
+    """Run the job of the current step, whatever it does, and return what that amounts to."""
+    if job is None:
+        tries, too_long = program.waited_for_job()
+        return outcomes.of_unknown_job(registry.unknown(message.job), tries, too_long=too_long)
+    signals.job_started.send_robust(sender=job, program=program, message=message)
+    logger.debug("job starts", extra={"action": "job_started"})
+    pid, transactions = os.getpid(), open_transactions()
+    error: BaseException | None = None
+    try:
+        call(job, message, JobData(program, message.job, lease))
+    except BaseException as raised:  # noqa: BLE001 (SystemExit and its like end a job, not us)
+        error = raised
+    if os.getpid() != pid:
+        os._exit(0)  # a fork of ours that ran out of `execute`: the job goes on in the parent
+    left_open = drop_open_transactions(transactions)
+    if error is not None:
+        return outcomes.of_error(
+            error, job, program.step_retry_count, asked_to_stop=lease.stop_requested
+        )
+    if left_open:
+        return outcomes.Errored(Failure.of(OpenTransaction()))
+    return outcomes.Succeeded()
+
+
+def call(job: type[Job], message: Message, job_data: JobData) -> None:
+    """Make the job and execute it; an async one in an event loop of its own, ORM on this thread."""
+    instance = job.create(copy.deepcopy(message.program_data))
+    if inspect.iscoroutinefunction(instance.execute):
+        async_to_sync(instance.execute)(message, job_data)
+    else:
+        instance.execute(message, job_data)
+
+
+# What is told of it ------------------------------------------------------------------------
+
+
+def tell_of_step(program: Program, outcome: Outcome, standing: Standing) -> None:
+    """Log a line for the step: loud for what an operator must see, at DEBUG otherwise."""
+    extra = {"action": f"job_{outcome.ending.value}"}
+    failure = outcome.failure
+    if standing is Standing.LOST:
+        logger.warning("lease lost: the outcome (%s) is refused", outcome.ending, extra=extra)
+    elif isinstance(outcome, outcomes.RetryAt):
+        logger.warning(
+            "job failed, retry %d in %.1f s: %s",
+            program.step_retry_count,
+            outcome.delay,
+            outcome.failure.message,
+            extra=extra,
+        )
+    elif failure is not None and outcome.ending is Ending.ERRORED:
+        logger.error("job failed: %s\n%s", failure.message, failure.traceback, extra=extra)
+    elif failure is not None and outcome.ending in (Ending.UNKNOWN, Ending.SKIPPED):
+        logger.warning("job not run: %s", failure.message, extra=extra)
+    else:
+        logger.debug("job %s", outcome.ending, extra=extra)
+
+
+def announce(program: Program, standing: Standing, error: BaseException | None = None) -> None:
+    """Log a line for a program whose claim is over, and send the signal of its end.
+
+    `error`: what it errored with, where that is an alarm; an ignorable error is none.
+    """
+    extra = {"action": f"program_{standing.value}", "run_id": program.run_id}
+    if standing is Standing.FINISHED:
+        logger.info("program finished", extra=extra)
+        signals.program_finished.send_robust(sender=Program, program=program)
+    elif standing is Standing.ERRORED:
+        logger.info("program errored: %s", program.error_message, extra=extra)
+        if error is not None:
+            signals.program_errored.send_robust(sender=Program, program=program, error=error)
+    elif standing is Standing.STOPPED:
+        logger.info("program stopped at step %d", program.step, extra=extra)
+        signals.program_stopped.send_robust(sender=Program, program=program)
+    else:
+        logger.debug("program %s at step %d", standing.value, program.step, extra=extra)

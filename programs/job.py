@@ -1,0 +1,144 @@
+"""Jobs, and the data that a job keeps between its attempts."""
+
+from __future__ import annotations
+
+import copy
+from time import monotonic
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from asgiref.sync import sync_to_async
+from django.db import connections, transaction
+
+from programs import data as json_data
+from programs.data import JsonObject
+from programs.errors import ExecutionTimeExceeded, LeaseLost, StopRequested
+from programs.lease import Lease
+from programs.models.program import Program
+from programs.models.transitions import Standing
+
+if TYPE_CHECKING:
+    from programs.message import Message
+
+
+class Job:
+    """One kind of work. Subclass it, give it a `name`, write `execute`, register it.
+
+    A job may run again after a crash (at least once): make it safe to repeat, by the data that
+    it keeps or by `message.idempotency_key`.
+    """
+
+    name: ClassVar[str]  # globally unique, at most 255 characters
+    max_retries: ClassVar[int | None] = 10  # of retryable errors, for each step; None: no limit
+    retry_delay: ClassVar[float] = 1.0  # seconds before the first retry
+    retry_backoff: ClassVar[float] = 2.0  # each further delay is so many times longer
+
+    def __init__(self, program_data: JsonObject) -> None:
+        self.program_data = program_data
+
+    @classmethod
+    def create(cls, program_data: JsonObject) -> Job:
+        """Make the instance that one attempt runs on; override it to build one otherwise."""
+        return cls(program_data)
+
+    def execute(self, message: Message, job_data: JobData) -> object:
+        """Do the work; what it returns is ignored. `async def execute` works too.
+
+        Raise an error with `retryable = True` to be tried again, with `ignorable = True` to end
+        the program quietly; any other error ends it loudly.
+        """
+        raise NotImplementedError(f"job {type(self).name!r} has no execute method")
+
+
+class JobData:
+    """The data of one job of one program: a JSON object, kept between attempts.
+
+    Every change is committed at once. Inside `transaction.atomic()` on the same database it
+    commits, or rolls back, together with the job's own writes.
+
+    All methods that write raise `LeaseLost` when another slot may have taken the program over,
+    and `InvalidData` for what is no JSON object or too large.
+    """
+
+    def __init__(self, program: Program, job: str, lease: Lease) -> None:
+        self._program = program
+        self._job = job
+        self._lease = lease
+        self._started = monotonic()
+        self._certain = True  # what we hold in memory is what is committed
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether an operator wants the program to stop, or the lease is lost: end soon, then.
+
+        Known at the latest one renewal (5 s) after the fact. Costs nothing to read.
+        """
+        return self._lease.stop_requested or not self._lease.live
+
+    def get(self) -> JsonObject:
+        """Return a copy of the data; an empty object when nothing was stored yet."""
+        if not self._certain:
+            self._program.refresh_from_db(fields=["job_data"])
+        return copy.deepcopy(self._program.data_of(self._job))
+
+    def set(self, data: JsonObject) -> None:
+        """Put `data` in the place of what was stored."""
+        self._save(data)
+
+    def merge(self, partial: JsonObject) -> None:
+        """Put the keys of `partial` over those that were stored (shallow)."""
+        self._save({**self.get(), **partial})
+
+    def checkpoint(
+        self, partial: JsonObject | None = None, max_execution_time: float | None = None
+    ) -> None:
+        """Merge `partial`, then give way where that is asked for.
+
+        Raises `StopRequested` when an operator asked for it, and `ExecutionTimeExceeded` when
+        this attempt runs for longer than `max_execution_time` (seconds): the program goes to the
+        back of its queue, no retry is counted, and `execute` is called again later with the data.
+        """
+        standing = self._save({**self.get(), **(partial or {})}, checkpoint=True)
+        if standing in (Standing.STOPPED, Standing.DISCARDED):
+            self._lease.request_stop()
+            raise StopRequested
+        if max_execution_time is not None and monotonic() - self._started > max_execution_time:
+            raise ExecutionTimeExceeded
+
+    async def aget(self) -> JsonObject:
+        """`get` for an async job."""
+        return await sync_to_async(self.get)()
+
+    async def aset(self, data: JsonObject) -> None:
+        """`set` for an async job."""
+        await sync_to_async(self.set)(data)
+
+    async def amerge(self, partial: JsonObject) -> None:
+        """`merge` for an async job."""
+        await sync_to_async(self.merge)(partial)
+
+    async def acheckpoint(
+        self, partial: JsonObject | None = None, max_execution_time: float | None = None
+    ) -> None:
+        """`checkpoint` for an async job."""
+        await sync_to_async(self.checkpoint)(partial, max_execution_time)
+
+    def _save(self, data: Any, *, checkpoint: bool = False) -> Standing:
+        stored = json_data.stored(data)
+        standing = self._program.save_job_data(self._job, stored, checkpoint=checkpoint)
+        if standing is Standing.LOST:
+            self._lease.lose()
+            raise LeaseLost
+        self._doubt_until_commit()
+        return standing
+
+    def _doubt_until_commit(self) -> None:
+        """Inside the job's own transaction: read the row again until we know that it commits."""
+        using = self._program._state.db
+        if connections[using].in_atomic_block:
+            self._certain = False
+            transaction.on_commit(self._trust, using=using)
+        else:
+            self._certain = True
+
+    def _trust(self) -> None:
+        self._certain = True

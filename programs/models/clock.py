@@ -1,0 +1,54 @@
+"""The database's clock: the one clock that due times, claims and leases are compared on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import DateTimeField, Func
+from django.db.models.sql.compiler import SQLCompiler
+
+
+class Utc(Func):
+    """The database's current time in UTC, `after` seconds from now (negative: before).
+
+    Django's `Now` is the session's time zone's on MySQL and has no arithmetic that every
+    vendor shares; a worker's own clock may be minutes off. So due times never come from Python.
+    """
+
+    arity = 0
+    output_field = DateTimeField()
+
+    def __init__(self, after: float = 0.0) -> None:
+        super().__init__()
+        self.after = after
+
+    def deconstruct(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+        return "programs.models.clock.Utc", (), {"after": self.after} if self.after else {}
+
+    def as_sql(  # type: ignore[override]
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
+    ) -> tuple[str, list[float]]:
+        raise NotImplementedError(f"the clock of {connection.vendor} is not known")
+
+    def as_postgresql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
+    ) -> tuple[str, list[float]]:
+        if not self.after:
+            return "STATEMENT_TIMESTAMP()", []
+        return "STATEMENT_TIMESTAMP() + %s * INTERVAL '1 second'", [self.after]
+
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
+    ) -> tuple[str, list[str]]:
+        moment = "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now'"
+        if not self.after:
+            return f"{moment})", []
+        return f"{moment}, %s)", [f"{self.after:+.3f} seconds"]
+
+    def as_mysql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
+    ) -> tuple[str, list[int]]:
+        if not self.after:
+            return "UTC_TIMESTAMP(6)", []
+        return "UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND", [round(self.after * 1e6)]

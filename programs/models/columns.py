@@ -1,0 +1,88 @@
+"""What is stored of a program, and what can be told from it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from django.db import models
+from django.utils import timezone
+
+from programs.data import JsonObject
+from programs.models.clock import Utc
+from programs.models.state import ENDED, State
+
+
+def new_run_id() -> str:
+    """Return a unique run id: 24 hexadecimal digits, those of later programs sort later."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}"
+
+
+class Columns(models.Model):
+    """The columns of the table `programs`, and the readings of one row."""
+
+    # The original's columns, under the original's names.
+    run_id = models.CharField(max_length=255, unique=True, default=new_run_id)
+    program_data = models.JSONField(default=dict)
+    jobs = models.JSONField()
+    job_data = models.JSONField(default=dict)
+    step = models.IntegerField(default=0, db_default=0)
+    step_retry_count = models.IntegerField(default=0, db_default=0)
+    finished_at = models.DateTimeField(null=True)
+    errored_at = models.DateTimeField(null=True)
+    error_message = models.CharField(max_length=255, null=True)  # noqa: DJ001 (Oracle: '' is NULL)
+    created_at = models.DateTimeField(db_default=Utc())
+    updated_at = models.DateTimeField(db_default=Utc())
+
+    # Ours: nullable or with a constant default, so that the original can insert rows.
+    queue = models.CharField(max_length=100, null=True)  # noqa: DJ001 (NULL: inserted by another)
+    run_at = models.DateTimeField(null=True)  # when an operator or a retry wants it
+    due_at = models.DateTimeField(null=True)  # when anyone may claim it; claimed: end of the lease
+    epoch = models.IntegerField(default=0, db_default=0)
+    worker = models.CharField(max_length=255, null=True)  # noqa: DJ001 (NULL: unclaimed)
+    started_at = models.DateTimeField(null=True)
+    step_started_at = models.DateTimeField(null=True)
+    losses = models.IntegerField(default=0, db_default=0)
+    stop_requested_at = models.DateTimeField(null=True)
+    stopped_at = models.DateTimeField(null=True)
+    paused_at = models.DateTimeField(null=True)
+    idempotency_key = models.CharField(max_length=255, null=True, unique=True)  # noqa: DJ001
+    content_hash = models.CharField(max_length=64, null=True)  # noqa: DJ001 (of what was asked)
+    created_by = models.CharField(max_length=255, null=True)  # noqa: DJ001
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.run_id
+
+    @property
+    def state(self) -> State:
+        """Derive the state from the columns as this instance holds them."""
+        for ended in ENDED:
+            if getattr(self, f"{ended.value}_at") is not None:
+                return ended
+        if self.stop_requested_at is not None:
+            return State.STOPPING
+        if self.paused_at is not None:
+            return State.PAUSED
+        if self.worker is not None:
+            return State.RUNNING
+        if self.due_at is not None and self.due_at > timezone.now():
+            return State.SCHEDULED
+        return State.WAITING
+
+    @property
+    def job(self) -> str:
+        """Return the name of the job of the current step."""
+        name: str = self.jobs[self.step]
+        return name
+
+    @property
+    def is_last_step(self) -> bool:
+        return self.step >= len(self.jobs) - 1
+
+    def data_of(self, job: str) -> JsonObject:
+        """Return the stored job data of `job`; an empty object where none is stored."""
+        data: JsonObject = self.job_data.get(job) or {}
+        return data

@@ -1,0 +1,49 @@
+"""Operations: what operators did to a program, by whom, when and why."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from programs.conf import settings
+from programs.models.clock import Utc
+
+
+class Verb(models.TextChoices):
+    """What an operator can do to a program."""
+
+    STOP = "stop", "stopped"
+    PAUSE = "pause", "paused"
+    RESUME = "resume", "resumed"
+    RETRY = "retry", "retried"
+    SKIP = "skip", "skipped a step"
+    EDIT = "edit", "edited data"
+
+
+class OperationManager(models.Manager["Operation"]):
+    def get_queryset(self) -> models.QuerySet[Operation]:
+        return models.QuerySet(self.model, using=self._db or settings.DATABASE)
+
+
+class Operation(models.Model):
+    """One thing that an operator did. The row is written in the transaction of the deed."""
+
+    program = models.ForeignKey(
+        "programs.Program",
+        on_delete=models.CASCADE,
+        related_name="operations",
+        db_constraint=False,
+    )
+    verb = models.CharField(max_length=16, choices=Verb.choices)
+    by = models.CharField(max_length=255, null=True)  # noqa: DJ001 (Oracle: '' is NULL)
+    reason = models.TextField(null=True)  # noqa: DJ001
+    detail = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Utc())
+
+    objects = OperationManager()
+
+    class Meta:
+        db_table = f"{settings.TABLE_NAME}_operation"
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.get_verb_display()} by {self.by or 'unknown'}"

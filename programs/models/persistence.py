@@ -1,0 +1,118 @@
+"""How bookkeeping reaches a database that may be away for a while."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import Any, TypeVar
+
+from django.db import InterfaceError, InternalError, OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# A lost connection, a lock that was not had in time, a deadlock's victim, a server that is
+# starting, read-only or full: all of these may be gone at the next try.
+TRANSIENT_ERRORS = (OperationalError, InterfaceError, InternalError)
+
+PATIENCE = 300.0  # seconds: how long a write waits for a database that does not answer
+SETTLING = 6.0  # seconds after an outage in which others renew before anything is taken over
+
+_last_outage = float("-inf")
+
+
+def persist(write: Callable[[], T], using: str, patience: float = PATIENCE) -> T:
+    """Call `write` until the database has answered, with a new connection after each failure.
+
+    `write` must be safe to repeat: the commit of a failed call is unknown. Inside a transaction
+    of the caller's it is called once, since only the caller can repeat that.
+
+    Raises the last of `TRANSIENT_ERRORS` once `patience` (seconds) is used up; the fence keeps
+    whoever comes later from writing over another's work, so a long patience is safe.
+    """
+    connection = connections[using]
+    if connection.in_atomic_block:
+        return write()
+    give_up_at = monotonic() + patience
+    pause = 0.05
+    while True:
+        try:
+            return write()
+        except TRANSIENT_ERRORS as error:
+            note_failure(using)
+            if monotonic() + pause > give_up_at:
+                raise
+            logger.warning(
+                "the database did not take a write, trying again: %s",
+                str(error).strip(),
+                extra={"action": "database_retry"},
+            )
+        sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter, not a secret)
+        pause = min(pause * 2, 2.0)
+
+
+def note_failure(using: str) -> None:
+    """Replace this thread's connection, and remember the outage if the server was lost."""
+    global _last_outage
+    connection = connections[using]
+    if connection.vendor != "sqlite":
+        _last_outage = monotonic()
+    connection.close()
+
+
+def is_settling() -> bool:
+    """Tell whether the database was lost a moment ago.
+
+    Everybody's leases run out in an outage. Whoever is alive renews within `SETTLING` seconds of
+    the return; taking over before that would run jobs twice for nothing.
+    """
+    return monotonic() - _last_outage < SETTLING
+
+
+def replace_dead_connections() -> None:
+    """Close those of this thread's connections that no longer answer, before a job meets them."""
+    for connection in connections.all(initialized_only=True):
+        if connection.connection is not None and not connection.is_usable():
+            connection.close()
+
+
+TransactionState = dict[str, tuple[bool, int, bool]]
+
+
+def open_transactions() -> TransactionState:
+    """Return the transaction state of each of this thread's connections, by alias."""
+    return {
+        connection.alias: _transaction_state(connection)
+        for connection in connections.all(initialized_only=True)
+    }
+
+
+def drop_open_transactions(before: TransactionState) -> bool:
+    """Roll back what a job left open and replace its connections; tell whether there was any."""
+    found = False
+    for connection in connections.all(initialized_only=True):
+        if _transaction_state(connection) != before.get(connection.alias, (False, 0, True)):
+            found = True
+            del connections[connection.alias]  # a new wrapper: nothing of the old state is left
+            with contextlib.suppress(Exception):
+                if connection.connection is not None:
+                    connection.connection.close()
+    return found
+
+
+def _transaction_state(connection: BaseDatabaseWrapper) -> tuple[bool, int, bool]:
+    """Return (Django's atomic, depth of savepoints, nothing open below Django's knowledge)."""
+    raw: Any = connection.connection
+    idle = True
+    if raw is not None and not connection.in_atomic_block:
+        if hasattr(raw, "in_transaction"):  # sqlite3
+            idle = not raw.in_transaction
+        elif hasattr(raw, "get_transaction_status"):  # psycopg2
+            idle = raw.closed or raw.get_transaction_status() == 0
+        idle = bool(idle and connection.autocommit)
+    return connection.in_atomic_block, len(connection.savepoint_ids), idle

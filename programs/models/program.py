@@ -1,0 +1,92 @@
+"""Programs: an ordered list of jobs with its data and its progress."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import models
+from django.db.models import F
+from django.db.models.functions import Coalesce
+
+from programs.conf import settings
+from programs.models.clock import Utc
+from programs.models.state import OPEN, State, where
+from programs.models.steering import Steering
+from programs.models.transitions import Transitions
+
+
+class ProgramQuerySet(models.QuerySet["Program"]):
+    def open(self) -> ProgramQuerySet:
+        """Those that have not ended."""
+        return self.filter(OPEN)
+
+    def in_state(self, state: State) -> ProgramQuerySet:
+        return self.filter(where(state))
+
+    def due(self, *queues: str) -> ProgramQuerySet:
+        """Those that anyone may claim now: their time has come, or their lease has run out."""
+        return self.filter(queue__in=queues, due_at__lte=Utc(), errored_at__isnull=True)
+
+    def unblemished(self) -> ProgramQuerySet:
+        """Those that no worker was lost with: neither counted losses nor a claim left behind."""
+        return self.filter(losses=0, worker__isnull=True)
+
+    def held_by(self, slots: Sequence[str]) -> ProgramQuerySet:
+        """Those claimed by these slots, whether or not the lease has run out."""
+        return self.filter(worker__in=slots)
+
+    def adoptable(self) -> ProgramQuerySet:
+        """Those that another program inserted into the table, and that nothing has touched."""
+        return self.filter(OPEN, queue__isnull=True, due_at__isnull=True, worker__isnull=True)
+
+    def claim(self, slot: str, lease: float) -> Program | None:
+        """Claim the one selected program for `slot`, or return None if it is not to be had.
+
+        One conditional UPDATE: of many that try at once, one matches the row.
+        """
+        claimed = self.update(
+            worker=slot,
+            epoch=F("epoch") + 1,
+            due_at=Utc(after=lease),
+            started_at=Coalesce(F("started_at"), Utc()),
+            step_started_at=Utc(),
+            updated_at=Utc(),
+        )
+        return Program.objects.using(self.db).get(worker=slot) if claimed else None
+
+    def adopt(self, queue: str) -> bool:
+        """Take the selected program, which another program inserted, into `queue`."""
+        return bool(self.adoptable().update(queue=queue, due_at=Utc(), updated_at=Utc()))
+
+    def renew(self, slots: Sequence[str], lease: float) -> None:
+        """Hold what these slots have claimed for another `lease` seconds.
+
+        A lease that ran out but was not taken over is valid again.
+        """
+        self.held_by(slots).update(due_at=Utc(after=lease))
+
+
+class ProgramManager(models.Manager["Program"]):
+    def get_queryset(self) -> ProgramQuerySet:
+        return ProgramQuerySet(self.model, using=self._db or settings.DATABASE)
+
+
+class Program(Transitions, Steering):
+    """One program. The row is the truth about it; everything else is a hint."""
+
+    objects = ProgramManager.from_queryset(ProgramQuerySet)()
+
+    class Meta:
+        db_table = settings.TABLE_NAME
+        ordering = ("-id",)
+        indexes = (
+            models.Index(fields=("queue", "due_at"), name=f"{settings.TABLE_NAME}_due_idx"),
+            models.Index(fields=("worker",), name=f"{settings.TABLE_NAME}_worker_idx"),
+        )
+        permissions = (
+            ("stop_program", "Can stop programs"),
+            ("retry_program", "Can retry programs"),
+            ("pause_program", "Can pause and resume programs"),
+            ("skip_program_step", "Can skip a step of a program"),
+            ("edit_program_data", "Can edit the data of programs"),
+        )

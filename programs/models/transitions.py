@@ -1,0 +1,250 @@
+"""What a slot does to the program that it has claimed: every outcome is written here.
+
+Each write is fenced: it filters on the epoch and worker of this instance's claim and on the step
+that the outcome belongs to. A slot whose claim is gone matches no row and writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Expression, F
+
+from programs.conf import settings
+from programs.data import JsonObject
+from programs.models.attempt import Attempt, Ending
+from programs.models.clock import Utc
+from programs.models.columns import Columns
+from programs.models.operation import Verb
+from programs.models.persistence import persist
+
+Changes = Mapping[str, Any]
+
+ERROR_MESSAGE_LENGTH = 255  # characters, as in the original's table
+
+
+class Standing(Enum):
+    """How a program stands once an outcome is written."""
+
+    HELD = "held"  # still claimed by this slot: the next step follows
+    RELEASED = "released"  # waits for its time, for any slot
+    FINISHED = "finished"
+    ERRORED = "errored"
+    STOPPED = "stopped"
+    PAUSED = "paused"
+    DISCARDED = "discarded"  # somebody set errored_at by hand: the original's way to stop one
+    LOST = "lost"  # the claim is not ours any more; nothing was written
+
+
+RELEASED: Changes = {"worker": None}
+PARKED: Changes = {"worker": None, "due_at": None}
+UNDISTURBED: Changes = {"stop_requested_at__isnull": True, "paused_at__isnull": True}
+
+
+class Transitions(Columns):
+    """The verbs of the slot that holds this program."""
+
+    class Meta:
+        abstract = True
+
+    def advance(self, attempt: Attempt) -> Standing:
+        """Go on to the next step, under the same claim."""
+        progress = {
+            "step": self.step + 1,
+            "step_retry_count": 0,
+            "losses": 0,
+            "step_started_at": Utc(),
+        }
+        return self._leave_open(attempt, progress, {}, Standing.HELD)
+
+    def finish(self, attempt: Attempt) -> Standing:
+        """End the program well. The step stays at the last index, as in the original."""
+        changes = {"finished_at": Utc(), "step_retry_count": 0, "losses": 0}
+        return self._end(attempt, changes, Standing.FINISHED)
+
+    def fail(self, attempt: Attempt, message: str) -> Standing:
+        """End the program errored: the jobs that remain are not run."""
+        changes = {"errored_at": Utc(), "error_message": message[:ERROR_MESSAGE_LENGTH]}
+        return self._end(attempt, changes, Standing.ERRORED)
+
+    def retry_later(self, attempt: Attempt, message: str, delay: float) -> Standing:
+        """Try the same step again in `delay` seconds, counted as a retry."""
+        progress = {
+            "step_retry_count": self.step_retry_count + 1,
+            "losses": 0,
+            "error_message": message[:ERROR_MESSAGE_LENGTH],
+            "run_at": Utc(after=delay),
+        }
+        release = {**RELEASED, "due_at": Utc(after=delay)}
+        return self._leave_open(attempt, progress, release, Standing.RELEASED)
+
+    def postpone(self, attempt: Attempt, message: str, delay: float) -> Standing:
+        """Let any slot look at the same step again in `delay` seconds; no retry is counted."""
+        progress = {"error_message": message[:ERROR_MESSAGE_LENGTH]}
+        release = {**RELEASED, "due_at": Utc(after=delay)}
+        return self._leave_open(attempt, progress, release, Standing.RELEASED)
+
+    def give_back(self, attempt: Attempt | None = None) -> Standing:
+        """Go to the back of the queue; with an attempt: its job carries on from its data."""
+        progress = {"losses": 0} if attempt else {}
+        release = {**RELEASED, "due_at": Utc()}
+        return self._leave_open(attempt, progress, release, Standing.RELEASED)
+
+    def lose(self, attempt: Attempt, *, counted: bool, expired: bool = False) -> Standing:
+        """Release the claim of a slot that is gone, and quarantine a job that keeps killing.
+
+        `counted`: its process died with the job; the third such loss on one step ends the
+        program. `expired`: only if the lease has run out and was not renewed meanwhile.
+        """
+        needs: Changes = {"due_at__lte": Utc()} if expired else {}
+        losses = self.losses + counted
+        if losses >= settings.LOSS_LIMIT:
+            message = f"worker lost {losses} times at step {self.step} (job {self.job})"
+            changes = {"errored_at": Utc(), "error_message": message, "losses": losses}
+            return self._end(attempt, changes, Standing.ERRORED, needs)
+        release = {**RELEASED, "due_at": Utc()}
+        return self._leave_open(attempt, {"losses": losses}, release, Standing.RELEASED, needs)
+
+    def survive(self) -> None:
+        """Take back the loss that was counted for this claim while its process was alive."""
+        lost = self.attempts.filter(step=self.step, epoch=self.epoch, outcome=Ending.LOST)
+
+        def once() -> None:
+            with transaction.atomic(using=self._state.db):
+                if lost.update(outcome=Ending.ABANDONED):
+                    same_step = self._rows(step=self.step, losses__gt=0)
+                    same_step.update(losses=F("losses") - 1)
+
+        self._persist(once)
+
+    def save_job_data(self, job: str, data: JsonObject, *, checkpoint: bool = False) -> Standing:
+        """Store the data of one job; a checkpoint also forgets losses and tells of a stop."""
+        kept = {**self.job_data, job: data}
+        changes: dict[str, Any] = {"job_data": kept}
+        needs: Changes = {}
+        if checkpoint:
+            changes["losses"] = 0
+            needs = {"stop_requested_at__isnull": True, "errored_at__isnull": True}
+        standing = Standing.HELD
+        if not self._write(None, changes, needs):
+            current = self._reread()
+            if current is None or not self._write(None, changes, {}):
+                return Standing.LOST
+            if current.errored_at is not None:
+                standing = Standing.DISCARDED
+            elif current.stop_requested_at is not None:
+                standing = Standing.STOPPED
+        self._note(changes)
+        return standing
+
+    def end_if_asked(self) -> Standing:
+        """Stop or park a program that was asked to while nobody ran it; else keep holding it."""
+        if self.stop_requested_at is None and self.paused_at is None:
+            return Standing.HELD
+        return self._leave_open(None, {}, {}, Standing.HELD)
+
+    def waited_for_job(self) -> tuple[int, bool]:
+        """Return how often the current step's job was not known, and whether for too long.
+
+        Counted since an operator last opened the program again.
+        """
+        missed = self.attempts.filter(step=self.step, outcome=Ending.UNKNOWN)
+        opened = self.operations.filter(verb__in=(Verb.RETRY, Verb.SKIP)).last()
+        if opened is not None:
+            missed = missed.filter(ended_at__gt=opened.created_at)
+        long_ago = Utc(after=-settings.UNKNOWN_JOB_LIMIT)
+        return missed.count(), missed.filter(ended_at__lte=long_ago).exists()
+
+    # How an outcome is written -------------------------------------------------------------
+
+    def _leave_open(
+        self,
+        attempt: Attempt | None,
+        progress: Changes,
+        release: Changes,
+        standing: Standing,
+        needs: Changes | None = None,
+    ) -> Standing:
+        """Write progress and release; a stop or pause that came meanwhile decides the release."""
+        needs = {**(needs or {}), "errored_at__isnull": True}
+        while True:  # each further turn needs another operator's change in between
+            if self._write(attempt, {**progress, **release}, {**needs, **UNDISTURBED}):
+                self._note(progress)
+                return standing
+            current = self._reread()
+            if current is None:
+                return Standing.LOST
+            if current.errored_at is not None:
+                return self._discard(attempt)
+            if current.stop_requested_at is not None:
+                if self._write(attempt, {**progress, **PARKED, "stopped_at": Utc()}, needs):
+                    return Standing.STOPPED
+            elif current.paused_at is not None:
+                still_paused = {**needs, "paused_at__isnull": False}
+                if self._write(attempt, {**progress, **PARKED}, still_paused):
+                    return Standing.PAUSED
+            if len(needs) > 1:
+                return Standing.LOST  # the lease was renewed meanwhile: nothing to take over
+
+    def _end(
+        self,
+        attempt: Attempt,
+        changes: Changes,
+        standing: Standing,
+        needs: Changes | None = None,
+    ) -> Standing:
+        """Write the one terminal state. A finished or failed last word beats stop and pause."""
+        ending = {**changes, **PARKED}
+        if self._write(attempt, ending, {**(needs or {}), "errored_at__isnull": True}):
+            self._note(changes)
+            return standing
+        current = self._reread()
+        if current is None or current.errored_at is None:
+            return Standing.LOST
+        return self._discard(attempt)
+
+    def _discard(self, attempt: Attempt | None) -> Standing:
+        """Let go of a program whose errored_at somebody set by hand; that is its last word."""
+        return Standing.DISCARDED if self._write(attempt, PARKED, {}) else Standing.LOST
+
+    def _write(self, attempt: Attempt | None, changes: Changes, needs: Changes) -> bool:
+        """Write the row and the attempt in one transaction, if the fence and `needs` hold."""
+        mine = self._rows(epoch=self.epoch, worker=self.worker, step=self.step, **needs)
+
+        def once() -> bool:
+            if attempt is None:
+                return bool(mine.update(**changes, updated_at=Utc()))
+            with transaction.atomic(using=self._state.db):
+                if mine.update(**changes, updated_at=Utc()):
+                    attempt.pk = None
+                    attempt.save(using=self._state.db, force_insert=True)
+                    return True
+                # A repetition after a commit whose answer was lost finds the attempt written.
+                # (A take-over's row for the same epoch tells of a loss: another outcome.)
+                return self.attempts.filter(
+                    step=attempt.step, epoch=attempt.epoch, outcome=attempt.outcome
+                ).exists()
+
+        return self._persist(once)
+
+    def _persist(self, once: Any) -> Any:
+        assert self._state.db is not None
+        return persist(once, self._state.db)
+
+    def _reread(self) -> Columns | None:
+        """Return the row as it is now, or None if this claim no longer holds it."""
+        mine = self._rows(epoch=self.epoch, worker=self.worker, step=self.step)
+        current: Columns | None = self._persist(mine.first)
+        return current
+
+    def _rows(self, **conditions: Any) -> Any:
+        return type(self)._default_manager.using(self._state.db).filter(pk=self.pk, **conditions)
+
+    def _note(self, changes: Changes) -> None:
+        """Carry what was written over to this instance, where it is a plain value."""
+        for name, value in changes.items():
+            if not isinstance(value, Expression):
+                setattr(self, name, value)

@@ -1,0 +1,92 @@
+"""Workers: who is there, what it serves and which jobs it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.db import models
+
+from programs.conf import settings
+from programs.models.clock import Utc
+
+REMEMBERED = timedelta(days=1)  # how long a worker that is gone stays in the list
+
+
+class WorkerQuerySet(models.QuerySet["Worker"]):
+    def live(self) -> WorkerQuerySet:
+        """Those that were heard of within one lease, by the database's clock."""
+        return self.filter(last_seen_at__gte=Utc(after=-settings.lease), stopped_at__isnull=True)
+
+    def forgotten(self) -> WorkerQuerySet:
+        """Those that have been gone for so long that nobody asks for them."""
+        return self.filter(last_seen_at__lt=Utc(after=-REMEMBERED.total_seconds()))
+
+    def known_jobs(self) -> set[str]:
+        """Return the names of all jobs that these workers know."""
+        return {name for jobs in self.values_list("jobs", flat=True) for name in jobs}
+
+
+class WorkerManager(models.Manager["Worker"]):
+    def get_queryset(self) -> WorkerQuerySet:
+        return WorkerQuerySet(self.model, using=self._db or settings.DATABASE)
+
+
+class Worker(models.Model):
+    """A supervisor process with its children. The row informs people; no claim depends on it."""
+
+    name = models.CharField(max_length=150, unique=True)
+    host = models.CharField(max_length=255)
+    pid = models.IntegerField()
+    queues = models.JSONField()
+    slots = models.IntegerField()
+    jobs = models.JSONField()
+    version = models.CharField(max_length=32)
+    started_at = models.DateTimeField(db_default=Utc())
+    last_seen_at = models.DateTimeField(db_default=Utc())
+    stopped_at = models.DateTimeField(null=True)
+
+    objects = WorkerManager.from_queryset(WorkerQuerySet)()
+
+    class Meta:
+        db_table = f"{settings.TABLE_NAME}_worker"
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def register(
+        cls,
+        *,
+        name: str,
+        host: str,
+        pid: int,
+        queues: Iterable[str],
+        slots: int,
+        jobs: Iterable[str],
+        version: str,
+    ) -> None:
+        """Make the row, and drop those of workers long gone. Safe to repeat."""
+        cls.objects.forgotten().delete()
+        cls.objects.update_or_create(
+            name=name,
+            defaults={
+                "host": host,
+                "pid": pid,
+                "queues": list(queues),
+                "slots": slots,
+                "jobs": sorted(jobs),
+                "version": version,
+            },
+        )
+
+    @classmethod
+    def heartbeat(cls, name: str) -> None:
+        """Note that this worker is alive."""
+        cls.objects.filter(name=name).update(last_seen_at=Utc())
+
+    @classmethod
+    def sign_off(cls, name: str) -> None:
+        """Note that this worker ended in good order."""
+        cls.objects.filter(name=name).update(last_seen_at=Utc(), stopped_at=Utc())

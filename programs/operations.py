@@ -1,0 +1,193 @@
+"""What operators do to programs: console, API and command line share these functions.
+
+Each takes a program or its run id, `by` (who) and `reason` (why), writes what was done in the
+same transaction, and returns the program as it is afterwards. Each raises `OperationRefused`,
+with the state in its message, when the program cannot be treated so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.db import transaction
+
+from programs import data, signals
+from programs.conf import settings
+from programs.data import JsonObject
+from programs.errors import InvalidData, InvalidProgram, OperationRefused
+from programs.models import Program, State, Verb
+from programs.models.state import ENDED
+from programs.transport.publisher import publish
+
+TRIES = 20  # re-readings of a program that changes faster than it can be steered
+
+
+def stop_program(program: Program | str, *, by: str | None = None, reason: str = "") -> Program:
+    """Stop a program: a waiting one at once, a running one at its next checkpoint or step."""
+
+    def stop(current: Program) -> bool:
+        _refuse_if(current.state in ENDED, current, "stopped")
+        return current.stop()
+
+    stopped = _steer(program, Verb.STOP, stop, by, reason)
+    if stopped.state is State.STOPPED:
+        signals.program_stopped.send_robust(sender=Program, program=stopped)
+    return stopped
+
+
+def pause_program(program: Program | str, *, by: str | None = None, reason: str = "") -> Program:
+    """Park a program until it is resumed; a job that runs now ends first."""
+
+    def pause(current: Program) -> bool:
+        _refuse_if(current.state in (*ENDED, State.STOPPING, State.PAUSED), current, "paused")
+        return current.pause()
+
+    return _steer(program, Verb.PAUSE, pause, by, reason)
+
+
+def resume_program(program: Program | str, *, by: str | None = None, reason: str = "") -> Program:
+    """Undo a pause, and nothing else."""
+
+    def resume(current: Program) -> bool:
+        _refuse_if(current.state is not State.PAUSED, current, "resumed")
+        return current.resume()
+
+    return _hint(_steer(program, Verb.RESUME, resume, by, reason))
+
+
+def retry_program(
+    program: Program | str,
+    from_step: int | None = None,
+    *,
+    by: str | None = None,
+    reason: str = "",
+) -> Program:
+    """Open an errored or stopped program again, from the step it ended at or from `from_step`.
+
+    Steps from there on run again, with the data as it is stored. Counters are cleared.
+    """
+
+    def retry(current: Program) -> bool:
+        _refuse_if(current.state not in (State.ERRORED, State.STOPPED), current, "retried")
+        step = current.step if from_step is None else from_step
+        if isinstance(step, bool) or not isinstance(step, int):
+            raise InvalidProgram("from_step", f"must be a number, not {type(step).__name__}")
+        if not 0 <= step < len(current.jobs):
+            last = len(current.jobs) - 1
+            raise InvalidProgram("from_step", f"must be 0 to {last}, not {step}")
+        return current.reopen(step)
+
+    retried = _hint(_steer(program, Verb.RETRY, retry, by, reason, {"from_step": from_step}))
+    signals.program_retried.send_robust(sender=Program, program=retried, from_step=retried.step)
+    return retried
+
+
+def skip_step(program: Program | str, *, reason: str, by: str | None = None) -> Program:
+    """Go on behind the current step as if it had succeeded; a reason is required."""
+    if not isinstance(reason, str) or not reason.strip():
+        raise InvalidProgram("reason", "is required: say why the step may be skipped")
+    detail: dict[str, Any] = {}
+
+    def skip(current: Program) -> bool:
+        _refuse_if(current.state is State.FINISHED, current, "moved on")
+        detail.update(step=current.step, job=current.job)
+        return current.skip()
+
+    skipped = _hint(_steer(program, Verb.SKIP, skip, by, reason, detail))
+    if skipped.state is State.FINISHED:
+        signals.program_finished.send_robust(sender=Program, program=skipped)
+    return skipped
+
+
+def edit_data(
+    program: Program | str,
+    *,
+    program_data: JsonObject | None = None,
+    job_data: Mapping[str, JsonObject] | None = None,
+    by: str | None = None,
+    reason: str = "",
+) -> Program:
+    """Put other data in the place of what is stored; None leaves that part as it is."""
+    detail: dict[str, Any] = {}
+
+    def edit(current: Program) -> bool:
+        _refuse_if(current.state is State.FINISHED, current, "edited")
+        new_program_data = _object("program_data", program_data)
+        new_job_data = _object("job_data", job_data)
+        for name, own in (new_job_data or {}).items():
+            if name not in current.jobs:
+                raise InvalidProgram("job_data", f"has data for {name!r}, none of the jobs")
+            if not isinstance(own, dict):
+                raise InvalidProgram(f"job_data.{name}", "must be a JSON object (a dict)")
+        before = {"program_data": current.program_data, "job_data": current.job_data}
+        after = {"program_data": new_program_data, "job_data": new_job_data}
+        changed = [part for part, value in after.items() if value is not None]
+        detail.update(
+            before={part: before[part] for part in changed},
+            after={part: after[part] for part in changed},
+        )
+        return current.replace_data(new_program_data, new_job_data)
+
+    if program_data is None and job_data is None:
+        raise InvalidProgram("program_data", "and job_data are both absent: nothing to edit")
+    return _steer(program, Verb.EDIT, edit, by, reason, detail)
+
+
+CLAIMED_IS_REFUSED = (Verb.RETRY, Verb.SKIP, Verb.EDIT)
+
+
+def _steer(
+    program: Program | str,
+    verb: Verb,
+    act: Callable[[Program], bool],
+    by: str | None,
+    reason: str,
+    detail: dict[str, Any] | None = None,
+) -> Program:
+    """Read the program, act on what was read, again if it changed; record who did it and why."""
+    using = (program._state.db if isinstance(program, Program) else None) or settings.DATABASE
+    run_id = program.run_id if isinstance(program, Program) else program
+    rows = Program.objects.using(using)
+    for _ in range(TRIES):
+        current = rows.get(run_id=run_id)
+        if verb in CLAIMED_IS_REFUSED:
+            claimed = current.worker is not None
+            _refuse_if(claimed, current, f"{verb.label} while {current.worker} holds it")
+        before = current.state
+        with transaction.atomic(using=using):
+            if act(current):
+                current = rows.get(run_id=run_id)
+                current.operations.create(
+                    verb=verb,
+                    by=by,
+                    reason=reason or None,
+                    detail={"before": before.value, "after": current.state.value, **(detail or {})},
+                )
+                return current
+    raise OperationRefused(f"program {run_id} changes too fast: try again")
+
+
+def _refuse_if(refused: bool, program: Program, done: str) -> None:
+    if refused:
+        state = program.state.label
+        raise OperationRefused(f"program {program.run_id} is {state}: it cannot be {done}")
+
+
+def _hint(program: Program) -> Program:
+    """Let a worker look at a program that may be due now, once that is committed."""
+    if program.state is State.WAITING and program.queue is not None:
+        run_id, queue = program.run_id, program.queue
+        transaction.on_commit(
+            lambda: publish(run_id, queue), using=program._state.db, robust=True
+        )
+    return program
+
+
+def _object(field: str, value: Any) -> JsonObject | None:
+    if value is None:
+        return None
+    try:
+        return data.stored(value)
+    except InvalidData as error:
+        raise InvalidProgram(field, str(error)) from error

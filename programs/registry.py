@@ -1,0 +1,130 @@
+"""The jobs that this process knows, by name, and how they are found."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import threading
+import traceback
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TypeVar
+
+from django.apps import apps
+
+from programs.conf import settings
+from programs.errors import InvalidJob, JobNotRegistered
+from programs.job import Job
+
+JobT = TypeVar("JobT", bound=type[Job])
+
+NAME_LENGTH = 255  # characters
+
+
+@dataclass(frozen=True)
+class ImportFailure:
+    """A module of jobs that could not be imported."""
+
+    module: str
+    error: str  # the exception, in one line
+    place: str  # "file:line" of the innermost frame
+
+
+_jobs: dict[str, type[Job]] = {}
+_failures: dict[str, ImportFailure] = {}
+_lock = threading.RLock()
+
+
+def register(job: JobT) -> JobT:
+    """Register a job class under its `name`; to be used as a decorator.
+
+    Raises `InvalidJob` when the class has no usable name, no `execute` of its own, or a name that
+    another class has taken.
+    """
+    name = getattr(job, "name", None)
+    if not (inspect.isclass(job) and issubclass(job, Job)):
+        raise InvalidJob(f"{job!r} is no subclass of programs.job.Job")
+    if not isinstance(name, str) or not name.strip() or len(name) > NAME_LENGTH or "\0" in name:
+        raise InvalidJob(
+            f"{job.__qualname__}.name must be a text of 1 to {NAME_LENGTH} characters, not {name!r}"
+        )
+    if job.execute is Job.execute:
+        raise InvalidJob(f"{job.__qualname__} (job {name!r}) has no execute method")
+    with _lock:
+        taken = _jobs.get(name)
+        if taken is not None and _place(taken) != _place(job):
+            raise InvalidJob(
+                f"two jobs are named {name!r}: {_place(taken)} and {_place(job)}; "
+                "names are unique: rename one"
+            )
+        _jobs[name] = job
+    return job
+
+
+def find(name: str) -> type[Job] | None:
+    """Return the job class of this name, or None where it is not known here."""
+    return _jobs.get(name)
+
+
+def unknown(name: str) -> JobNotRegistered:
+    """Return the error that says that no job of this name is known, and why that may be."""
+    broken = "".join(f"; {failure.module} failed to import" for failure in import_failures())
+    return JobNotRegistered(f"no job named {name!r} is registered here{broken}")
+
+
+def registered() -> dict[str, type[Job]]:
+    """Return all registered job classes by name, sorted."""
+    with _lock:
+        return dict(sorted(_jobs.items()))
+
+
+def import_failures() -> tuple[ImportFailure, ...]:
+    """Return the modules of jobs that could not be imported; `manage.py check` shows them."""
+    return tuple(_failures.values())
+
+
+def discover() -> None:
+    """Import the `jobs` module or package of every installed app, and those of `JOB_MODULES`.
+
+    Every submodule of a package is imported. A module that fails is remembered and the rest is
+    imported all the same: a broken job must not take the whole site down.
+    """
+    for app in apps.get_app_configs():
+        if app.name != "programs" and _exists(f"{app.name}.jobs"):
+            _import_all(f"{app.name}.jobs")
+    for module in settings.JOB_MODULES:
+        _import_all(module)
+
+
+def _exists(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:
+        return False
+
+
+def _import_all(name: str) -> None:
+    module = _import(name)
+    for path in getattr(module, "__path__", ()):
+        for found in pkgutil.iter_modules([path], prefix=f"{name}."):
+            _import_all(found.name)
+
+
+def _import(name: str) -> ModuleType | None:
+    _failures.pop(name, None)
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        outside = [frame for frame in frames if "importlib" not in frame.filename] or frames
+        place = f"{outside[-1].filename}:{outside[-1].lineno}"
+        if isinstance(error, SyntaxError) and error.filename:
+            place = f"{error.filename}:{error.lineno}"
+        _failures[name] = ImportFailure(name, f"{type(error).__name__}: {error}", place)
+        return None
+
+
+def _place(job: type[Job]) -> str:
+    return f"{job.__module__}.{job.__qualname__}"
