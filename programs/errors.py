@@ -77,6 +77,10 @@ class OpenTransaction(ProgramExecutorError):
     """The job left a database transaction open; it was rolled back."""
 
 
+class WorkerLost(ProgramExecutorError):
+    """The worker was lost too often at one step: the job seems to kill its process."""
+
+
 class JobNotRegistered(ProgramExecutorError):
     """No job of this name is registered in this worker."""
 

@@ -173,7 +173,8 @@ def announce(program: Program, standing: Standing, error: BaseException | None =
         logger.info("program finished", extra=extra)
         signals.program_finished.send_robust(sender=Program, program=program)
     elif standing is Standing.ERRORED:
-        logger.info("program errored: %s", program.error_message, extra=extra)
+        alarm = logging.INFO if error is None else logging.ERROR
+        logger.log(alarm, "program errored: %s", program.error_message, extra=extra)
         if error is not None:
             signals.program_errored.send_robust(sender=Program, program=program, error=error)
     elif standing is Standing.STOPPED:

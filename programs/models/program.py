@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from django.db import models
+from django.db import connections, models, transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce
 
@@ -15,6 +16,16 @@ from programs.models.steering import Steering
 from programs.models.transitions import Transitions
 
 
+class Holding(NamedTuple):
+    """What one slot holds, as the database sees it."""
+
+    slot: str
+    program: int  # its primary key
+    epoch: int
+    renewed: bool
+    stop_requested: bool
+
+
 class ProgramQuerySet(models.QuerySet["Program"]):
     def open(self) -> ProgramQuerySet:
         """Those that have not ended."""
@@ -22,6 +33,10 @@ class ProgramQuerySet(models.QuerySet["Program"]):
 
     def in_state(self, state: State) -> ProgramQuerySet:
         return self.filter(where(state))
+
+    def ripe(self, queue: str) -> ProgramQuerySet:
+        """Those of one queue whose time has come, oldest first: an index holds this order."""
+        return self.filter(queue=queue, due_at__lte=Utc()).order_by("due_at")
 
     def due(self, *queues: str) -> ProgramQuerySet:
         """Those that anyone may claim now: their time has come, or their lease has run out."""
@@ -58,12 +73,25 @@ class ProgramQuerySet(models.QuerySet["Program"]):
         """Take the selected program, which another program inserted, into `queue`."""
         return bool(self.adoptable().update(queue=queue, due_at=Utc(), updated_at=Utc()))
 
-    def renew(self, slots: Sequence[str], lease: float) -> None:
-        """Hold what these slots have claimed for another `lease` seconds.
+    def renew(self, slots: Sequence[str], lease: float) -> list[Holding]:
+        """Hold what these slots have claimed for another `lease` seconds, and return what that is.
 
-        A lease that ran out but was not taken over is valid again.
+        A lease that ran out but was not taken over is valid again. A row that a job's own long
+        transaction has locked is passed over, so that it costs no neighbour its lease.
         """
-        self.held_by(slots).update(due_at=Utc(after=lease))
+        connection = connections[self.db]
+        held = self.held_by(slots)
+        with transaction.atomic(using=self.db):
+            free = held
+            if connection.features.has_select_for_update_skip_locked:
+                free = held.select_for_update(skip_locked=True)
+            renewed = set(free.order_by().values_list("pk", flat=True))
+            self.filter(pk__in=renewed).held_by(slots).update(due_at=Utc(after=lease))
+            rows = held.order_by().values_list("worker", "pk", "epoch", "stop_requested_at")
+            return [
+                Holding(worker, pk, epoch, pk in renewed, asked is not None)
+                for worker, pk, epoch, asked in rows
+            ]
 
 
 class ProgramManager(models.Manager["Program"]):

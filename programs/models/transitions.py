@@ -31,6 +31,7 @@ class Standing(Enum):
 
     HELD = "held"  # still claimed by this slot: the next step follows
     RELEASED = "released"  # waits for its time, for any slot
+    YIELDED = "yielded"  # due now, behind all that are due already
     FINISHED = "finished"
     ERRORED = "errored"
     STOPPED = "stopped"
@@ -91,22 +92,33 @@ class Transitions(Columns):
         """Go to the back of the queue; with an attempt: its job carries on from its data."""
         progress = {"losses": 0} if attempt else {}
         release = {**RELEASED, "due_at": Utc()}
-        return self._leave_open(attempt, progress, release, Standing.RELEASED)
+        return self._leave_open(attempt, progress, release, Standing.YIELDED)
 
-    def lose(self, attempt: Attempt, *, counted: bool, expired: bool = False) -> Standing:
+    def lose(self, *, counted: bool, expired: bool = False) -> Standing:
         """Release the claim of a slot that is gone, and quarantine a job that keeps killing.
 
         `counted`: its process died with the job; the third such loss on one step ends the
         program. `expired`: only if the lease has run out and was not renewed meanwhile.
         """
+        attempt = Attempt(
+            program_id=self.pk,
+            step=self.step,
+            job=self.job,
+            number=self.attempts.numbers().get(self.step, 0) + 1,
+            epoch=self.epoch,
+            worker=self.worker,
+            started_at=self.step_started_at,
+            ended_at=Utc(),
+            outcome=Ending.LOST if counted else Ending.INTERRUPTED,
+        )
         needs: Changes = {"due_at__lte": Utc()} if expired else {}
         losses = self.losses + counted
         if losses >= settings.LOSS_LIMIT:
-            message = f"worker lost {losses} times at step {self.step} (job {self.job})"
+            message = f"worker lost {losses} times at step {self.step}"
             changes = {"errored_at": Utc(), "error_message": message, "losses": losses}
             return self._end(attempt, changes, Standing.ERRORED, needs)
         release = {**RELEASED, "due_at": Utc()}
-        return self._leave_open(attempt, {"losses": losses}, release, Standing.RELEASED, needs)
+        return self._leave_open(attempt, {"losses": losses}, release, Standing.YIELDED, needs)
 
     def survive(self) -> None:
         """Take back the loss that was counted for this claim while its process was alive."""
@@ -139,6 +151,12 @@ class Transitions(Columns):
                 standing = Standing.STOPPED
         self._note(changes)
         return standing
+
+    def throw_away(self) -> None:
+        """Take an unclaimed program that somebody ended by setting errored_at out of the queue."""
+        self._rows(epoch=self.epoch, worker__isnull=True, errored_at__isnull=False).update(
+            due_at=None, updated_at=Utc()
+        )
 
     def end_if_asked(self) -> Standing:
         """Stop or park a program that was asked to while nobody ran it; else keep holding it."""

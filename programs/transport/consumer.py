@@ -44,7 +44,7 @@ class Consumer:
     """
 
     def __init__(self, queues: Sequence[str], inbox: Inbox, *, prefetch: int) -> None:
-        self._queues = tuple(queues)
+        self._queues = tuple(dict.fromkeys(queues))
         self._inbox = inbox
         self._prefetch = prefetch
         self._stopping = threading.Event()
@@ -189,18 +189,17 @@ class ConsumerSession:
         """Give back what waits, and disconnect as far as the connection still allows it."""
         self.live = False
         waiting = self._inbox.take_back()
-        try:
-            if self._connection.is_open and self._channel.is_open:
+        # The broker puts back whatever a failing connection holds; pika may even assert on one.
+        with suppress(Exception):
+            if self._channel.is_open:
                 for tag in self._consumed:
                     self._channel.basic_cancel(tag)
                 for delivery in waiting:
                     delivery.give_back()
                 self._answer()
+        with suppress(Exception):
             if self._connection.is_open:
                 self._connection.close()
-        except PIKA_ERRORS as error:
-            # The broker puts back whatever a lost connection held.
-            logger.debug("Disconnecting failed: %r", error, extra={"action": "consume_ended"})
         with self._lock:
             self._unsettled.clear()
 

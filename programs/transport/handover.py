@@ -84,6 +84,12 @@ class Handover:
             # While some are left the thread comes back by itself, when confirms have made room.
             self._told = bool(self._waiting)
         if expired:
+            logger.info(
+                "%d hints were not sent within %.0f s and are dropped; the sweep has their programs.",
+                expired,
+                USEFUL_FOR,
+                extra={"action": "hints_dropped"},
+            )
             self.settled(expired)
         return taken
 

@@ -95,8 +95,7 @@ class Link:
     def _confirms_selected(self, _frame: Any) -> None:
         if not self._closing:
             self._ready = True
-            self._on_ready(True)
-            self._send_waiting()
+            self._begin_or_pause()
 
     def _channel_closed(self, _channel: Any, reason: BaseException) -> None:
         self._error = self._error or reason
@@ -126,7 +125,7 @@ class Link:
             extra={"action": "publish_blocked"},
         )
         self._blocked = True
-        self._on_ready(False)
+        self._begin_or_pause()
 
     def _on_unblocked(self, _connection: Any, _frame: Any) -> None:
         logger.info(
@@ -135,7 +134,10 @@ class Link:
             extra={"action": "publish_unblocked"},
         )
         self._blocked = False
-        self._on_ready(True)
+        self._begin_or_pause()
+
+    def _begin_or_pause(self) -> None:
+        self._on_ready(self._ready and not self._blocked)
         self._send_waiting()
 
     # Sending ---------------------------------------------------------------------------------
@@ -196,6 +198,7 @@ class Link:
         if self._ready:
             channel.close()
             self._declared.add(queue)
+            self._refused.pop(queue, None)
             for outgoing in self._undeclared.pop(queue):
                 self._publish(outgoing)
 
@@ -203,8 +206,13 @@ class Link:
         if isinstance(reason, ChannelClosedByClient) or not self._connection.is_open:
             return
         waiting = self._undeclared.pop(queue)
+        if queue not in self._refused:  # said once, however often it is tried again
+            logger.error(
+                "%s The sweep finds its programs.",
+                in_our_words(reason, self._given),
+                extra={"action": "queue_refused"},
+            )
         self._refused[queue] = time.monotonic() + REFUSED_FOR
-        logger.error("%s", in_our_words(reason, self._given), extra={"action": "queue_refused"})
         self._give_up(len(waiting), "its queue is refused")
 
     # What the broker answers ---------------------------------------------------------------------

@@ -22,6 +22,10 @@ logger = logging.getLogger(__name__)
 
 HEARTBEAT = 30
 EXIT_TIMEOUT = 1.0
+FAREWELL = 0.2
+
+_current: Publisher | None = None
+_lock = threading.Lock()
 
 
 def publish(run_id: str, queue: str) -> None:
@@ -52,6 +56,17 @@ def state() -> str:
         return "off"
     publisher = _current
     return "idle" if publisher is None else publisher.state
+
+
+def close(timeout: float = EXIT_TIMEOUT) -> None:
+    """Flush and take leave of the broker; the next `publish` would connect anew."""
+    global _current
+    publisher = _current
+    if publisher is not None:
+        publisher.handover.wait_settled(timeout)
+        publisher.retire()
+        publisher.join(FAREWELL)
+        _current = None
 
 
 class Publisher(threading.Thread):
@@ -119,9 +134,6 @@ class Publisher(threading.Thread):
 
 # One publisher a process -----------------------------------------------------------------------
 
-_current: Publisher | None = None
-_lock = threading.Lock()
-
 
 def _publisher(url: str) -> Publisher:
     global _current
@@ -142,14 +154,6 @@ def _forget() -> None:
     _lock = threading.Lock()
 
 
-def _at_exit() -> None:
-    """Let `manage.py shell -c create_program` send its hint, and take leave of the broker."""
-    publisher = _current
-    if publisher is not None:
-        flush(EXIT_TIMEOUT)
-        publisher.retire()
-        publisher.join(0.2)
-
-
 os.register_at_fork(after_in_child=_forget)
-atexit.register(_at_exit)
+# So that `manage.py shell -c "create_program(…)"` sends its hint before it ends.
+atexit.register(close)

@@ -8,15 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 from programs.conf import settings
+from programs.errors import BrokerMisconfigured
 
 DEFAULT_QUEUE = "default"
+NAME_LIMIT = 255  # bytes, AMQP's own
 
 
 def broker_queue(queue: str) -> str:
-    """Return the broker's name of `queue`."""
-    if queue == DEFAULT_QUEUE:
-        return settings.QUEUE_NAME
-    return f"{settings.QUEUE_NAME}.{queue}"
+    """Return the broker's name of `queue`; raises BrokerMisconfigured when it is too long."""
+    name = settings.QUEUE_NAME if queue == DEFAULT_QUEUE else f"{settings.QUEUE_NAME}.{queue}"
+    if len(name.encode()) > NAME_LIMIT:
+        raise BrokerMisconfigured(f"The queue name {name[:80]!r}… is over {NAME_LIMIT} bytes long.")
+    return name
 
 
 def declaration(broker_name: str) -> dict[str, Any]:

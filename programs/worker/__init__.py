@@ -1,0 +1,1 @@
+"""The worker: a supervisor process, its child processes, and their slots."""

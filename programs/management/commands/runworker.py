@@ -1,0 +1,119 @@
+"""`manage.py runworker`: run programs until told to end."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error as DatabaseError
+from django.db import connections
+
+from programs import logs
+from programs.conf import settings
+from programs.models import Program
+from programs.redaction import redact_url
+from programs.submission import DEFAULT_QUEUE
+from programs.transport.topology import broker_queue
+from programs.worker.supervisor import Orders, Supervisor, unique_name
+
+
+def count(text: str) -> int:
+    """Return a positive whole number, for argparse."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ArgumentTypeError(f"{text!r} is no positive whole number")
+    return number
+
+
+def seconds(text: str) -> float:
+    """Return a number of seconds that is not negative, for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e6:
+        raise ArgumentTypeError(f"{text!r} is no number of seconds")
+    return number
+
+
+class Command(BaseCommand):
+    help = "Run programs: claim those that are due and execute their jobs, until told to end."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--queue",
+            action="append",
+            metavar="NAME",
+            help=f"a queue to serve; may be given several times (default: {DEFAULT_QUEUE})",
+        )
+        parser.add_argument(
+            "--threads", type=count, metavar="N", help="programs at a time in each process"
+        )
+        parser.add_argument("--processes", type=count, metavar="N", help="child processes")
+        parser.add_argument("--burst", action="store_true", help="end when nothing is due")
+        parser.add_argument(
+            "--max-programs", type=count, metavar="N", help="end after N claimed programs"
+        )
+        parser.add_argument(
+            "--shutdown-timeout",
+            type=seconds,
+            metavar="S",
+            help="seconds that running jobs may take after SIGTERM or Ctrl-C",
+        )
+        parser.add_argument("--name", help="the first part of the worker's name")
+        parser.add_argument(
+            "--reload", action="store_true", help="start anew when the code changes"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        logs.configure()
+        self._require_tables()
+        timeout = options["shutdown_timeout"]
+        orders = Orders(
+            queues=tuple(dict.fromkeys(options["queue"] or [DEFAULT_QUEUE])),
+            threads=options["threads"] or settings.THREADS,
+            processes=options["processes"] or settings.PROCESSES,
+            shutdown_timeout=settings.SHUTDOWN_TIMEOUT if timeout is None else timeout,
+            name=unique_name(options["name"]),
+            burst=options["burst"],
+            max_programs=options["max_programs"],
+            reload=options["reload"],
+        )
+        self.stdout.write(banner(orders))
+        self.stdout.flush()
+        connections.close_all()
+        Supervisor(orders).run()
+
+    def _require_tables(self) -> None:
+        """Say what to do where the tables are missing; a database that is away is waited for."""
+        connection = connections[settings.DATABASE]
+        try:
+            tables = connection.introspection.table_names()
+        except DatabaseError:
+            connection.close()
+            return
+        if Program._meta.db_table not in tables:
+            table = Program._meta.db_table
+            raise CommandError(
+                f"the database {settings.DATABASE!r} has no table {table!r}: "
+                "run `python manage.py migrate` first"
+            )
+
+
+def banner(orders: Orders) -> str:
+    """Return the first line of a worker: who it is and where its programs come from."""
+    if settings.AMQP_URL and not orders.burst:
+        names = ", ".join(broker_queue(queue) for queue in orders.queues)
+        source = f"consumes {names} from {redact_url(settings.AMQP_URL)}"
+    else:
+        reason = "burst" if orders.burst else "no broker"
+        source = f"looks into the database only ({reason}) for queue {', '.join(orders.queues)}"
+    vendor = connections[settings.DATABASE].display_name
+    return (
+        f"worker {orders.name} {source}; {vendor}; "
+        f"{orders.processes} process(es) of {orders.threads} thread(s)"
+    )

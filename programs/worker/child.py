@@ -1,0 +1,69 @@
+"""A child process: its slots, its consumer, and its ear to the supervisor."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import django
+
+from programs.worker.control import DONE, DRAIN, Notice, Plan
+
+if TYPE_CHECKING:
+    from programs.worker.slots import Crew
+
+
+def main() -> None:
+    """Run what the supervisor planned: `python -m programs.worker.child PLAN ORDERS ANSWERS`.
+
+    `ORDERS` and `ANSWERS` are the numbers of two pipes. A new process and no fork: nothing of
+    the supervisor's connections and threads comes along.
+    """
+    plan, orders, answers = Plan.decode(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    for pipe in (orders, answers):
+        os.set_inheritable(pipe, False)  # a subprocess of a job must not hold them open
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the supervisor, which decides
+    django.setup()
+
+    # Only now: these need the apps.
+    from programs import logs
+    from programs.conf import settings
+    from programs.transport.consumer import Consumer
+    from programs.transport.publisher import flush
+    from programs.worker.database import prepare_connections
+    from programs.worker.slots import Crew
+
+    logs.configure()
+    prepare_connections()
+    hinted = settings.AMQP_URL is not None and not plan.burst
+    crew = Crew(plan, hinted=hinted)
+    signal.signal(signal.SIGTERM, lambda *_: crew.close())
+    ear = threading.Thread(target=listen, args=(orders, crew), name="supervisor", daemon=True)
+    ear.start()
+    consumer = Consumer(plan.queues, crew.inbox, prefetch=plan.threads) if hinted else None
+    crew.start()
+    if consumer is not None:
+        consumer.start()
+    crew.join()
+    if consumer is not None:
+        consumer.stop(timeout=2.0)
+    flush(timeout=1.0)
+    os.write(answers, DONE)
+
+
+def listen(orders: int, crew: Crew) -> None:
+    """Hear the supervisor until its pipe closes; then end at once, for nobody renews any more."""
+    with os.fdopen(orders, "rb") as lines:
+        for line in lines:
+            if line == DRAIN:
+                crew.close()
+            else:
+                crew.board.apply(Notice.decode(line))
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

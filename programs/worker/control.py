@@ -1,0 +1,59 @@
+"""What a supervisor and its children tell each other."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+# A line is written whole or not at all as long as it is shorter than the system's PIPE_BUF.
+LONGEST_LINE = 512
+
+DRAIN = b'"drain"\n'  # to the child: start no further job, end in good order
+DONE = b"done\n"  # from the child: it ended in good order, nothing is left behind
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a child shall do: its share of the worker's orders."""
+
+    name: str  # of the child, unique for ever: "worker/number"
+    queues: tuple[str, ...]
+    threads: int
+    burst: bool = False
+    max_programs: int | None = None
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """Return the names that this child's claims bear."""
+        return tuple(f"{self.name}.{number}" for number in range(1, self.threads + 1))
+
+    def encode(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def decode(cls, text: str) -> Plan:
+        given = json.loads(text)
+        return cls(**{**given, "queues": tuple(given["queues"])})
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What the database says about the claim of one slot, read at `asked_at`.
+
+    Times are of the monotonic clock, which all processes of a machine share.
+    """
+
+    slot: str
+    asked_at: float
+    until: float  # the lease holds until then, if it was renewed
+    program: int | None = None  # None: the slot holds nothing
+    epoch: int | None = None
+    renewed: bool = False
+    stop_requested: bool = False
+
+    def encode(self) -> bytes:
+        return json.dumps(list(asdict(self).values())).encode() + b"\n"
+
+    @classmethod
+    def decode(cls, line: bytes) -> Notice:
+        return cls(*json.loads(line))

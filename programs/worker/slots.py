@@ -1,0 +1,212 @@
+"""The slots of a child: each runs one program at a time."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from time import monotonic
+
+from django.db import Error as DatabaseError
+from django.db import connections
+
+from programs import execution, signals
+from programs.conf import settings
+from programs.lease import Lease
+from programs.models import Program
+from programs.models.persistence import note_failure, replace_dead_connections
+from programs.models.transitions import Standing
+from programs.transport.inbox import Delivery, Inbox
+from programs.transport.publisher import publish
+from programs.worker.board import Board
+from programs.worker.control import Plan
+from programs.worker.sweep import Sweep
+
+logger = logging.getLogger(__name__)
+
+SWEEP_EVERY = 10  # claims: under a stream of hints, due retries must not starve
+STALE = 60.0  # seconds of idleness after which a slot's connections are checked
+
+
+class Crew:
+    """The slots of one child, and what they share."""
+
+    def __init__(self, plan: Plan, *, hinted: bool) -> None:
+        self.plan = plan
+        self.inbox = Inbox(plan.threads)
+        self.board = Board()
+        self.sweep = Sweep(plan.queues, plan.threads, adaptive=not hinted)
+        self.closing = threading.Event()
+        self._lock = threading.Lock()
+        self._claims_left = plan.max_programs
+        self._slots = [Slot(name, self) for name in plan.slots]
+
+    def start(self) -> None:
+        # A program created by a job of this process need not wait for the next look.
+        signals.program_created.connect(self._hurry, weak=False, dispatch_uid=id(self))
+        for slot in self._slots:
+            slot.start()
+
+    def close(self) -> None:
+        """Claim no further program and start no further step; return at once."""
+        self.closing.set()
+        self.inbox.close()
+
+    def join(self) -> None:
+        """Wait until every slot is done with its running step."""
+        for slot in self._slots:
+            slot.join()
+
+    def count_claim(self) -> None:
+        """Close after the last of `--max-programs`."""
+        with self._lock:
+            if self._claims_left is not None:
+                self._claims_left -= 1
+                if self._claims_left <= 0:
+                    self.close()
+
+    def others_wait(self) -> bool:
+        """Tell whether another program could use the slot of one whose turn is used up."""
+        if len(self.inbox) or self.sweep.has_found:
+            return True
+        return Program.objects.due(*self.plan.queues).exists()
+
+    def _hurry(self, **sent: object) -> None:
+        self.sweep.hurry()
+        self.inbox.wake()
+
+
+class Slot(threading.Thread):
+    """A thread with a database connection of its own, known by its name in every claim."""
+
+    def __init__(self, name: str, crew: Crew) -> None:
+        super().__init__(name=name, daemon=True)
+        self._crew = crew
+        self._claims = 0
+        self._last_use = monotonic()
+        self._pause = 0.2  # seconds, after trouble
+
+    def run(self) -> None:
+        """Claim, run, and claim again, whatever happens, until the crew closes."""
+        while not self._crew.closing.is_set():
+            try:
+                self._work()
+                self._pause = 0.2
+            except Exception as error:
+                self._recover(error)
+        connections.close_all()
+
+    def _work(self) -> None:
+        lease = Lease(settings.lease)
+        program = self._next(lease)
+        if program is None:
+            return
+        self._crew.count_claim()
+        try:
+            with self._crew.board.running(self.name, program, lease):
+                standing = execution.carry(program, lease, self._turn())
+        finally:
+            self._crew.sweep.end(self.name)
+            self._last_use = monotonic()
+        if standing is Standing.YIELDED and program.queue is not None:
+            publish(program.run_id, program.queue)
+        if standing is Standing.LOST:
+            self._release_leftovers()
+
+    # Finding the next program --------------------------------------------------------------
+
+    def _next(self, lease: Lease) -> Program | None:
+        """Return the next program, claimed: one that a hint names, or what the sweep finds."""
+        crew = self._crew
+        self._claims += 1
+        if self._claims % SWEEP_EVERY == 0:
+            crew.sweep.hurry()
+        elif (delivery := crew.inbox.take(timeout=crew.sweep.due_in)) is not None:
+            return self._claim_hinted(delivery, lease)
+        if crew.closing.is_set():
+            return None
+        self._check_connections()
+        lease.restart()
+        program = crew.sweep.claim(self.name, lease.seconds)
+        if program is None and crew.plan.burst and not len(crew.board):
+            crew.close()
+        if crew.sweep.has_found:
+            crew.inbox.wake()
+        return program
+
+    def _claim_hinted(self, delivery: Delivery, lease: Lease) -> Program | None:
+        """Claim what a hint names if it is due and nothing speaks against it; settle the hint."""
+        self._check_connections()
+        try:
+            lease.restart()
+            named = Program.objects.filter(run_id=delivery.hint.run_id)
+            # Programs with losses are the sweep's: it sees to it that they run one at a time.
+            due = named.due(*self._crew.plan.queues).unblemished()
+            program = due.claim(self.name, lease.seconds)
+            if program is None and named.adopt(delivery.queue):
+                program = due.claim(self.name, lease.seconds)
+        finally:
+            delivery.settle()
+        if program is None:
+            logger.debug(
+                "hint refused: not due, or claimed already",
+                extra={"action": "hint_refused", "run_id": delivery.hint.run_id},
+            )
+        return program
+
+    def _turn(self) -> Callable[[], bool]:
+        """Return what tells, between steps, whether the program must give way."""
+        crew, ends_at = self._crew, monotonic() + settings.TURN
+
+        def must_give_way() -> bool:
+            nonlocal ends_at
+            if crew.closing.is_set():
+                return True
+            if monotonic() < ends_at:
+                return False
+            ends_at = monotonic() + settings.TURN
+            return crew.others_wait()
+
+        return must_give_way
+
+    # Trouble ---------------------------------------------------------------------------------
+
+    def _check_connections(self) -> None:
+        if monotonic() - self._last_use > STALE:
+            replace_dead_connections()
+        self._last_use = monotonic()
+
+    def _recover(self, error: Exception) -> None:
+        """Wait until the database answers, and leave no claim behind that nobody runs.
+
+        The commit of a failed claim is unknown: the supervisor renews by slot name and would
+        hold it for ever.
+        """
+        while not self._crew.closing.is_set():
+            if isinstance(error, DatabaseError):
+                note_failure(settings.DATABASE)
+                logger.warning(
+                    "the database does not answer, trying again: %s",
+                    str(error).strip(),
+                    extra={"action": "database_lost", "worker": self.name},
+                )
+            else:
+                logger.error(
+                    "a slot failed, going on: %s",
+                    error,
+                    exc_info=error,
+                    extra={"action": "slot_failed", "worker": self.name},
+                )
+            self._crew.closing.wait(self._pause * random.uniform(0.8, 1.2))  # noqa: S311
+            self._pause = min(self._pause * 2, 4.0)
+            try:
+                self._release_leftovers()
+            except Exception as another:
+                error = another
+            else:
+                return
+
+    def _release_leftovers(self) -> None:
+        for program in Program.objects.held_by([self.name]):
+            execution.announce(program, program.give_back())

@@ -1,0 +1,258 @@
+"""The supervisor: starts children, replaces those that die, and ends them in good order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from time import monotonic
+from types import FrameType
+
+from programs.worker.control import DONE, DRAIN, Notice, Plan
+from programs.worker.database import bound_statements, prepare_connections
+from programs.worker.keeper import Keeper
+from programs.worker.reload import CodeWatch
+
+logger = logging.getLogger(__name__)
+
+TICK = 0.1  # seconds between two looks at the children
+STATEMENT_LIMIT = 5.0  # seconds: the supervisor's statements are short, or the server is ill
+QUICK_DEATH = 5.0  # seconds: a child that dies sooner was not well started
+LINGERING = 5.0  # seconds that a child may take to exit once it is done
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What `runworker` was asked to do."""
+
+    queues: tuple[str, ...]
+    threads: int
+    processes: int
+    shutdown_timeout: float  # seconds
+    name: str
+    burst: bool = False
+    max_programs: int | None = None
+    reload: bool = False
+
+
+def unique_name(name: str | None) -> str:
+    """Return a worker's name that no other ever had: name, host, pid and a random part."""
+    host = socket.gethostname().partition(".")[0][:40]
+    parts = [name] if name else []
+    return "-".join([*parts, host, str(os.getpid()), secrets.token_hex(3)])
+
+
+class Child:
+    """A child process and the two pipes to it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.started_at = monotonic()
+        self.kill_at: float | None = None  # set once it is asked to end, or is done
+        orders, self._orders = os.pipe()
+        self._answers, answers = os.pipe()
+        os.set_blocking(self._orders, False)
+        os.set_blocking(self._answers, False)
+        search_path = os.pathsep.join(path for path in sys.path if path)
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                *subprocess._args_from_interpreter_flags(),  # type: ignore[attr-defined]
+                "-m",
+                "programs.worker.child",
+                plan.encode(),
+                str(orders),
+                str(answers),
+            ],
+            pass_fds=(orders, answers),
+            env={**os.environ, "PYTHONPATH": search_path},
+            stdin=subprocess.DEVNULL,
+            process_group=0,  # Ctrl-C on the terminal reaches the supervisor alone
+        )
+        os.close(orders)
+        os.close(answers)
+        self._heard = b""
+
+    def tell(self, line: bytes) -> None:
+        """Write one line, or drop it when the child does not read: the next one says it again."""
+        try:
+            os.write(self._orders, line)
+        except (BlockingIOError, BrokenPipeError):
+            logger.debug("a child does not listen", extra={"action": "notice_dropped"})
+
+    def drain(self, kill_at: float) -> None:
+        """Ask the child to end after its running steps; it is killed at `kill_at`."""
+        self.tell(DRAIN)
+        self.terminate()  # a full pipe must not keep the order from it
+        self.kill_at = kill_at if self.kill_at is None else min(self.kill_at, kill_at)
+
+    def terminate(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the child said that it ended in good order and left nothing behind."""
+        try:
+            self._heard += os.read(self._answers, 64)
+        except (BlockingIOError, ValueError):
+            pass
+        return DONE in self._heard
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.poll()
+
+    def close(self) -> None:
+        os.close(self._orders)
+        os.close(self._answers)
+
+
+class Supervisor:
+    """One worker. Only its main thread starts, reaps and kills children."""
+
+    def __init__(self, orders: Orders) -> None:
+        self._orders = orders
+        self._children: list[Child] = []
+        self._serial = 0
+        self._draining = False
+        self._signals = 0
+        self._woken = threading.Event()
+        self._start_after = 0.0  # not before: children that die at once are not hurried
+        self._quick_deaths = 0
+        self._code = CodeWatch() if orders.reload else None
+        self._keeper = Keeper(orders.name, orders.queues, self._live_slots, self._tell)
+
+    def run(self) -> None:
+        """Work until told to end, or until a burst or the last of `max_programs` is over."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        prepare_connections()
+        bound_statements(STATEMENT_LIMIT)
+        for share in self._shares():
+            self._start_child(share)
+        self._keeper.start()
+        missing: list[int | None] = []
+        while self._children or missing:
+            self._react_to_signals()
+            missing += self._reap()
+            if self._draining:
+                missing.clear()
+            while missing and monotonic() >= self._start_after:
+                self._start_child(missing.pop())
+            self._kill_overdue()
+            if self._code is not None and not self._draining and self._code.has_changed():
+                missing += self._replace_all()
+            self._woken.wait(TICK)
+            self._woken.clear()
+        self._keeper.end(timeout=STATEMENT_LIMIT)
+
+    # Children --------------------------------------------------------------------------------
+
+    def _shares(self) -> list[int | None]:
+        """Return how many programs each child may run."""
+        limit, processes = self._orders.max_programs, self._orders.processes
+        if limit is None:
+            return [None] * processes
+        shares = [limit // processes + (index < limit % processes) for index in range(processes)]
+        return [share for share in shares if share]
+
+    def _start_child(self, max_programs: int | None) -> None:
+        self._serial += 1
+        plan = Plan(
+            name=f"{self._orders.name}/{self._serial}",
+            queues=self._orders.queues,
+            threads=self._orders.threads,
+            burst=self._orders.burst,
+            max_programs=max_programs,
+        )
+        self._children = [*self._children, Child(plan)]
+
+    def _live_slots(self) -> list[str]:
+        return [slot for child in self._children for slot in child.plan.slots]
+
+    def _tell(self, notice: Notice) -> None:
+        name = notice.slot.rpartition(".")[0]
+        for child in self._children:
+            if child.plan.name == name:
+                child.tell(notice.encode())
+
+    def _reap(self) -> list[int | None]:
+        """Take note of children that ended; return the shares of those to be replaced."""
+        to_replace: list[int | None] = []
+        for child in list(self._children):
+            if child.exit_code is None:
+                if child.is_done and child.kill_at is None:
+                    child.kill_at = monotonic() + LINGERING
+                continue
+            self._children = [other for other in self._children if other is not child]
+            asked = child.kill_at is not None
+            if not child.is_done:
+                self._keeper.release(child.plan.slots, counted=not asked)
+                if not asked:
+                    self._delay_after_death(child)
+                    to_replace.append(child.plan.max_programs)
+            elif not asked and not self._ends_by_itself:
+                to_replace.append(None)  # somebody ended this child alone, in good order
+            child.close()
+        return to_replace
+
+    @property
+    def _ends_by_itself(self) -> bool:
+        return self._orders.burst or self._orders.max_programs is not None
+
+    def _delay_after_death(self, child: Child) -> None:
+        logger.error(
+            "child process %s died with exit code %s; it is replaced",
+            child.plan.name,
+            child.exit_code,
+            extra={"action": "child_died"},
+        )
+        quick = monotonic() - child.started_at < QUICK_DEATH
+        self._quick_deaths = self._quick_deaths + 1 if quick else 0
+        if self._quick_deaths > 1:
+            delay = min(0.2 * 2 ** min(self._quick_deaths, 6), 5.0)
+            self._start_after = monotonic() + delay
+
+    def _kill_overdue(self) -> None:
+        for child in self._children:
+            if child.kill_at is not None and monotonic() >= child.kill_at:
+                child.kill()
+
+    def _replace_all(self) -> list[int | None]:
+        """Let all children end and return their shares: the code has changed."""
+        logger.info("the code has changed: children are replaced", extra={"action": "reload"})
+        shares = [child.plan.max_programs for child in self._children if child.kill_at is None]
+        for child in self._children:
+            child.drain(monotonic() + self._orders.shutdown_timeout)
+        return shares
+
+    # Ending ------------------------------------------------------------------------------------
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._signals += 1
+        self._woken.set()
+
+    def _react_to_signals(self) -> None:
+        """At the first signal let running steps end, within the timeout; at the second end now."""
+        if self._signals and not self._draining:
+            self._draining = True
+            timeout = self._orders.shutdown_timeout
+            logger.info(
+                "ending: running jobs may take %g s more; another signal ends them now",
+                timeout,
+                extra={"action": "draining"},
+            )
+            for child in self._children:
+                child.drain(monotonic() + timeout)
+        elif self._signals > 1:
+            for child in self._children:
+                child.kill_at = monotonic()

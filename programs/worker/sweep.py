@@ -1,0 +1,121 @@
+"""The sweep: a child's own look into the database for programs that are due."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import deque
+from collections.abc import Sequence
+from time import monotonic
+
+from programs import execution
+from programs.errors import WorkerLost
+from programs.models import Program
+from programs.models.persistence import is_settling
+from programs.models.transitions import Standing
+
+QUICKEST, SLOWEST = 0.02, 1.0  # seconds between two looks that find nothing
+
+
+class Sweep:
+    """Finds due programs of `queues`, oldest first, and claims them; shared by a child's slots.
+
+    `adaptive`: without hints the looks start close together and slow down while nothing is
+    found; with hints one look a second is enough for what a lost hint or a retry left.
+    """
+
+    def __init__(self, queues: Sequence[str], slots: int, *, adaptive: bool) -> None:
+        self._queues = list(queues)
+        self._slots = slots
+        self._adaptive = adaptive
+        self._lock = threading.Lock()
+        self._found: deque[Program] = deque()
+        self._pause = QUICKEST if adaptive else SLOWEST
+        self._next_look = monotonic()
+        # The slot that runs a program with losses. There is at most one in this process at a
+        # time: if its job is what kills, no second suspect is condemned with it.
+        self._suspect_slot: str | None = None
+
+    @property
+    def due_in(self) -> float:
+        """Return the seconds until the next look; 0 while something found is left to claim."""
+        return 0.0 if self._found else max(0.0, self._next_look - monotonic())
+
+    @property
+    def has_found(self) -> bool:
+        return bool(self._found)
+
+    def hurry(self) -> None:
+        """Look at the next occasion: a program was created, or a slot has become free."""
+        self._pause = QUICKEST if self._adaptive else SLOWEST
+        self._next_look = monotonic()
+
+    def claim(self, slot: str, lease: float) -> Program | None:
+        """Claim a due program for `slot`, or return None when none is to be had."""
+        while (candidate := self._candidate()) is not None:
+            claimed = self._try(candidate, slot, lease)
+            if claimed is not None:
+                return claimed
+        return None
+
+    def end(self, slot: str) -> None:
+        """Note that `slot` is done with what it claimed."""
+        if self._suspect_slot == slot:
+            self._suspect_slot = None
+
+    def _candidate(self) -> Program | None:
+        with self._lock:
+            if not self._found and monotonic() >= self._next_look:
+                self._look()
+            return self._found.popleft() if self._found else None
+
+    def _look(self) -> None:
+        random.shuffle(self._queues)  # no queue is always last
+        for queue in self._queues:
+            ripe = Program.objects.ripe(queue)
+            if self._suspect_slot is not None:
+                ripe = ripe.unblemished()
+            self._found.extend(ripe[: self._slots])
+        if self._found:
+            self._pause = QUICKEST if self._adaptive else SLOWEST
+            self._next_look = monotonic() + (0.0 if self._adaptive else self._pause / 2)
+        else:
+            self._next_look = monotonic() + self._pause * random.uniform(0.8, 1.2)  # noqa: S311
+            self._pause = min(self._pause * 2, SLOWEST)
+
+    def _try(self, candidate: Program, slot: str, lease: float) -> Program | None:
+        if candidate.errored_at is not None:
+            candidate.throw_away()
+            return None
+        if candidate.worker is not None and not self._release_lost(candidate):
+            return None
+        if candidate.losses and not self._may_run_suspect(slot):
+            return None
+        assert candidate.queue is not None
+        same = Program.objects.due(candidate.queue).filter(
+            pk=candidate.pk, epoch=candidate.epoch, worker__isnull=True
+        )
+        claimed = same.claim(slot, lease)
+        if claimed is None:
+            self.end(slot)
+        return claimed
+
+    def _may_run_suspect(self, slot: str) -> bool:
+        with self._lock:
+            if self._suspect_slot is None:
+                self._suspect_slot = slot
+            return self._suspect_slot == slot
+
+    def _release_lost(self, candidate: Program) -> bool:
+        """Take the claim from a slot whose lease has run out; tell whether it is to be had now."""
+        if is_settling():
+            return False
+        standing = candidate.lose(counted=True, expired=True)
+        execution.announce(candidate, standing, loss_of(candidate, standing))
+        candidate.worker = None
+        return standing is Standing.YIELDED
+
+
+def loss_of(program: Program, standing: Standing) -> WorkerLost | None:
+    """Return the error to raise an alarm with when a loss has ended the program."""
+    return WorkerLost(program.error_message) if standing is Standing.ERRORED else None
