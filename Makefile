@@ -15,6 +15,7 @@ run: $(VENV)/.runs ## start the console on 127.0.0.1:8000 (PORT=) with a worker 
 	@exec $(BIN)/python -m executor_project.demo
 
 test: lint ## check style, types, floors and migrations, then run every test
+	@$(BIN)/python -m tests.servers --install
 	@$(BIN)/python -m pytest
 
 lint: $(VENV)/.tests ## check style, types, floors and migrations
@@ -22,7 +23,7 @@ lint: $(VENV)/.tests ## check style, types, floors and migrations
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
-	@DATABASE_URL=sqlite://:memory: $(BIN)/python manage.py makemigrations --check --dry-run
+	@$(BIN)/python manage.py makemigrations --check --dry-run --settings tests.settings
 
 format: $(VENV)/.tests ## put the code into its one form
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -74,7 +75,7 @@ $(VENV)/.made:
 
 # Asked for another Python than the one that the environment has: make it anew.
 ifdef PYTHON
-ifneq ($(shell $(PYTHON) -V 2>&1),$(shell $(BIN)/python -V 2>&1))
+ifneq ($(shell { $(PYTHON) -V; } 2>&1),$(shell { $(BIN)/python -V; } 2>&1))
 .PHONY: $(VENV)/.made
 endif
 endif
