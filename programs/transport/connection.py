@@ -142,7 +142,7 @@ def in_our_words(error: BaseException, given: pika.connection.Parameters) -> Bro
             f"{broker} cannot be trusted or speaks no TLS: {_text(cause)}; "
             "correct host and port in AMQP_URL, or the certificates."
         )
-    return BrokerUnavailable(f"{broker} is not available: {_text(cause)}.")
+    return BrokerUnavailable(f"{broker} is not available: {text or _text(cause)}.")
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -85,7 +85,7 @@ class Handover:
             self._told = bool(self._waiting)
         if expired:
             logger.info(
-                "%d hints were not sent within %.0f s and are dropped; the sweep has their programs.",
+                "%d hints older than %.0f s are dropped; the sweep has found their programs.",
                 expired,
                 USEFUL_FOR,
                 extra={"action": "hints_dropped"},

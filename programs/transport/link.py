@@ -6,8 +6,8 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from functools import partial, wraps
+from typing import Any, Concatenate, ParamSpec
 
 import pika
 from pika.adapters.select_connection import IOLoop
@@ -25,6 +25,22 @@ logger = logging.getLogger(__name__)
 WINDOW = 1000
 DEADLINE = 5.0
 REFUSED_FOR = 30.0
+
+P = ParamSpec("P")
+
+
+def told(callback: Callable[Concatenate[Link, P], None]) -> Callable[Concatenate[Link, P], None]:
+    """Log a fault of ours in a callback: pika passes it off as a lost connection."""
+
+    @wraps(callback)
+    def telling(link: Link, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            callback(link, *args, **kwargs)
+        except Exception:
+            logger.exception("The publisher failed.", extra={"action": "publish_failed"})
+            raise
+
+    return telling
 
 
 class Link:
@@ -47,6 +63,7 @@ class Link:
         self._closing = False
         self._watching = False
         self._tag = 0
+        self._held = 0  # hints taken that are neither confirmed nor given up
         self._unconfirmed: OrderedDict[int, Outgoing | None] = OrderedDict()  # None: given up
         self._declared: set[str] = set()
         self._undeclared: dict[str, list[Outgoing]] = {}
@@ -67,7 +84,7 @@ class Link:
         finally:
             self._ready = False
             self._loop.close()
-            self._give_up_all()
+            self._give_up(self._held, "the connection ended")
         return self._error or RuntimeError("pika's loop ended by itself")
 
     # From any thread -----------------------------------------------------------------------
@@ -110,11 +127,6 @@ class Link:
         self._error = self._error or reason
         self._loop.stop()
 
-    def _give_up_all(self) -> None:
-        unknown = sum(outgoing is not None for outgoing in self._unconfirmed.values())
-        unsent = sum(len(waiting) for waiting in self._undeclared.values())
-        self._give_up(unknown + unsent, "the connection ended")
-
     # A broker short of memory or disk reads nothing more from a connection that publishes.
 
     def _on_blocked(self, _connection: Any, frame: Any) -> None:
@@ -148,7 +160,9 @@ class Link:
         undeclared = sum(len(waiting) for waiting in self._undeclared.values())
         room = WINDOW - len(self._unconfirmed) - undeclared
         if room > 0:
-            for outgoing in self._handover.take(room):
+            taken = self._handover.take(room)
+            self._held += len(taken)
+            for outgoing in taken:
                 self._send(outgoing)
 
     def _send(self, outgoing: Outgoing) -> None:
@@ -194,6 +208,7 @@ class Link:
         done = partial(self._queue_is_there, queue, channel)
         channel.queue_declare(**declaration(queue), callback=done)
 
+    @told
     def _queue_is_there(self, queue: str, channel: Any, _frame: Any) -> None:
         if self._ready:
             channel.close()
@@ -202,6 +217,7 @@ class Link:
             for outgoing in self._undeclared.pop(queue):
                 self._publish(outgoing)
 
+    @told
     def _declaration_ended(self, queue: str, _channel: Any, reason: BaseException) -> None:
         if isinstance(reason, ChannelClosedByClient) or not self._connection.is_open:
             return
@@ -217,12 +233,14 @@ class Link:
 
     # What the broker answers ---------------------------------------------------------------------
 
+    @told
     def _returned(self, _channel: Any, _method: Any, properties: Any, _body: bytes) -> None:
         """Note that the queue was missing; the confirm of the message follows."""
         outgoing = self._unconfirmed.get(int(properties.message_id))
         if outgoing is not None:
             outgoing.returned = True
 
+    @told
     def _answered(self, frame: Any) -> None:
         method = frame.method
         answered = self._answered_by(method.delivery_tag, method.multiple)
@@ -239,7 +257,7 @@ class Link:
                     outgoing.returned, outgoing.sent_again = False, True
                     self._declared.discard(outgoing.queue)
                     self._send(outgoing)
-            self._handover.settled(confirmed)
+            self._settled(confirmed)
         self._send_waiting()
 
     def _answered_by(self, tag: int, multiple: bool) -> list[Outgoing]:
@@ -287,4 +305,8 @@ class Link:
                 reason,
                 extra={"action": "hints_given_up"},
             )
-            self._handover.settled(count)
+            self._settled(count)
+
+    def _settled(self, count: int) -> None:
+        self._held -= count
+        self._handover.settled(count)

@@ -66,7 +66,9 @@ def close(timeout: float = EXIT_TIMEOUT) -> None:
         publisher.handover.wait_settled(timeout)
         publisher.retire()
         publisher.join(FAREWELL)
-        _current = None
+        with _lock:
+            if _current is publisher:
+                _current = None
 
 
 class Publisher(threading.Thread):
