@@ -14,3 +14,13 @@ os.environ.update(
 )
 
 from executor_project.settings import *  # noqa: F403 (after the environment that it reads)
+from executor_project.settings import DATABASES, PROGRAM_EXECUTOR
+
+DEBUG = False  # as in production: no log of queries, no page of variables
+SECURE_SSL_REDIRECT = False
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick logins
+
+# The engine's tests run on both; conftest fills in where the server is.
+DATABASES = {**DATABASES, "postgresql": {"ENGINE": "django.db.backends.postgresql"}}
+
+PROGRAM_EXECUTOR = {**PROGRAM_EXECUTOR, "JOB_MODULES": ["jobs", "tests.jobs"]}

@@ -32,7 +32,7 @@ class Utc(Func):
         raise NotImplementedError(f"the clock of {connection.vendor} is not known")
 
     def as_postgresql(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
+        self, compiler: SQLCompiler | None, connection: BaseDatabaseWrapper, **extra: Any
     ) -> tuple[str, list[float]]:
         if not self.after:
             return "STATEMENT_TIMESTAMP()", []

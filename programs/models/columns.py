@@ -22,7 +22,7 @@ class Columns(models.Model):
     """The columns of the table `programs`, and the readings of one row."""
 
     # The original's columns, under the original's names.
-    run_id = models.CharField(max_length=255, unique=True, default=new_run_id)
+    run_id = models.CharField(max_length=255, default=new_run_id)
     program_data = models.JSONField(default=dict)
     jobs = models.JSONField()
     job_data = models.JSONField(default=dict)
@@ -46,7 +46,7 @@ class Columns(models.Model):
     stop_requested_at = models.DateTimeField(null=True)
     stopped_at = models.DateTimeField(null=True)
     paused_at = models.DateTimeField(null=True)
-    idempotency_key = models.CharField(max_length=255, null=True, unique=True)  # noqa: DJ001
+    idempotency_key = models.CharField(max_length=255, null=True)  # noqa: DJ001
     content_hash = models.CharField(max_length=64, null=True)  # noqa: DJ001 (of what was asked)
     created_by = models.CharField(max_length=255, null=True)  # noqa: DJ001
 

@@ -107,6 +107,9 @@ class Program(Transitions, Steering):
     class Meta:
         db_table = settings.TABLE_NAME
         ordering = ("-id",)
+        # Not `unique=True`, which brings a second index for LIKE on PostgreSQL: each claim and
+        # release writes to every index.
+        unique_together = (("run_id",), ("idempotency_key",))
         indexes = (
             models.Index(fields=("queue", "due_at"), name=f"{settings.TABLE_NAME}_due_idx"),
             models.Index(fields=("worker",), name=f"{settings.TABLE_NAME}_worker_idx"),

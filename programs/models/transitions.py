@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models import Expression, F
 
 from programs.conf import settings
 from programs.data import JsonObject
+from programs.models import postgresql
 from programs.models.attempt import Attempt, Ending
 from programs.models.clock import Utc
 from programs.models.columns import Columns
@@ -127,7 +128,7 @@ class Transitions(Columns):
         def once() -> None:
             with transaction.atomic(using=self._state.db):
                 if lost.update(outcome=Ending.ABANDONED):
-                    same_step = self._rows(step=self.step, losses__gt=0)
+                    same_step = self._rows(id=self.pk, step=self.step, losses__gt=0)
                     same_step.update(losses=F("losses") - 1)
 
         self._persist(once)
@@ -154,9 +155,8 @@ class Transitions(Columns):
 
     def throw_away(self) -> None:
         """Take an unclaimed program that somebody ended by setting errored_at out of the queue."""
-        self._rows(epoch=self.epoch, worker__isnull=True, errored_at__isnull=False).update(
-            due_at=None, updated_at=Utc()
-        )
+        by_hand = {"worker__isnull": True, "errored_at__isnull": False}
+        self._rows(id=self.pk, epoch=self.epoch, **by_hand).update(due_at=None, updated_at=Utc())
 
     def end_if_asked(self) -> Standing:
         """Stop or park a program that was asked to while nobody ran it; else keep holding it."""
@@ -230,23 +230,40 @@ class Transitions(Columns):
 
     def _write(self, attempt: Attempt | None, changes: Changes, needs: Changes) -> bool:
         """Write the row and the attempt in one transaction, if the fence and `needs` hold."""
-        mine = self._rows(epoch=self.epoch, worker=self.worker, step=self.step, **needs)
+        conditions = {
+            "id": self.pk,
+            "epoch": self.epoch,
+            "worker": self.worker,
+            "step": self.step,
+            **needs,
+        }
+        changes = {**changes, "updated_at": Utc()}
 
         def once() -> bool:
             if attempt is None:
-                return bool(mine.update(**changes, updated_at=Utc()))
-            with transaction.atomic(using=self._state.db):
-                if mine.update(**changes, updated_at=Utc()):
-                    attempt.pk = None
-                    attempt.save(using=self._state.db, force_insert=True)
-                    return True
-                # A repetition after a commit whose answer was lost finds the attempt written.
-                # (A take-over's row for the same epoch tells of a loss: another outcome.)
-                return self.attempts.filter(
-                    step=attempt.step, epoch=attempt.epoch, outcome=attempt.outcome
-                ).exists()
+                return bool(self._rows(**conditions).update(**changes))
+            if self._write_both(attempt, changes, conditions):
+                return True
+            # A repetition after a commit whose answer was lost finds the attempt written.
+            # (A take-over's row for the same epoch tells of a loss: another outcome.)
+            same = {"step": attempt.step, "epoch": attempt.epoch, "outcome": attempt.outcome}
+            return self.attempts.filter(**same).exists()
 
-        return self._persist(once)
+        written: bool = self._persist(once)
+        return written
+
+    def _write_both(self, attempt: Attempt, changes: Changes, conditions: Changes) -> bool:
+        using = self._state.db
+        connection = connections[using]
+        if connection.vendor == "postgresql":
+            table = self._meta.db_table
+            return postgresql.write_outcome(connection, table, conditions, changes, attempt)
+        with transaction.atomic(using=using):
+            if not self._rows(**conditions).update(**changes):
+                return False
+            attempt.pk = None
+            attempt.save(using=using, force_insert=True)
+            return True
 
     def _persist(self, once: Any) -> Any:
         assert self._state.db is not None
@@ -254,12 +271,12 @@ class Transitions(Columns):
 
     def _reread(self) -> Columns | None:
         """Return the row as it is now, or None if this claim no longer holds it."""
-        mine = self._rows(epoch=self.epoch, worker=self.worker, step=self.step)
+        mine = self._rows(id=self.pk, epoch=self.epoch, worker=self.worker, step=self.step)
         current: Columns | None = self._persist(mine.first)
         return current
 
     def _rows(self, **conditions: Any) -> Any:
-        return type(self)._default_manager.using(self._state.db).filter(pk=self.pk, **conditions)
+        return type(self)._default_manager.using(self._state.db).filter(**conditions)
 
     def _note(self, changes: Changes) -> None:
         """Carry what was written over to this instance, where it is a plain value."""

@@ -36,7 +36,7 @@ class Crew:
         self.plan = plan
         self.inbox = Inbox(plan.threads)
         self.board = Board()
-        self.sweep = Sweep(plan.queues, plan.threads, adaptive=not hinted)
+        self.sweep = Sweep(plan.queues, adaptive=not hinted)
         self.closing = threading.Event()
         self._lock = threading.Lock()
         self._claims_left = plan.max_programs
@@ -120,15 +120,17 @@ class Slot(threading.Thread):
         """Return the next program, claimed: one that a hint names, or what the sweep finds."""
         crew = self._crew
         self._claims += 1
+        at_most = crew.plan.threads
         if self._claims % SWEEP_EVERY == 0:
             crew.sweep.hurry()
+            at_most = 1  # the hints of others that are due are on their way
         elif (delivery := crew.inbox.take(timeout=crew.sweep.due_in)) is not None:
             return self._claim_hinted(delivery, lease)
         if crew.closing.is_set():
             return None
         self._check_connections()
         lease.restart()
-        program = crew.sweep.claim(self.name, lease.seconds)
+        program = crew.sweep.claim(self.name, lease.seconds, at_most)
         if program is None and crew.plan.burst and not len(crew.board):
             crew.close()
         if crew.sweep.has_found:

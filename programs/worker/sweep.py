@@ -24,9 +24,8 @@ class Sweep:
     found; with hints one look a second is enough for what a lost hint or a retry left.
     """
 
-    def __init__(self, queues: Sequence[str], slots: int, *, adaptive: bool) -> None:
+    def __init__(self, queues: Sequence[str], *, adaptive: bool) -> None:
         self._queues = list(queues)
-        self._slots = slots
         self._adaptive = adaptive
         self._lock = threading.Lock()
         self._found: deque[Program] = deque()
@@ -50,9 +49,12 @@ class Sweep:
         self._pause = QUICKEST if self._adaptive else SLOWEST
         self._next_look = monotonic()
 
-    def claim(self, slot: str, lease: float) -> Program | None:
-        """Claim a due program for `slot`, or return None when none is to be had."""
-        while (candidate := self._candidate()) is not None:
+    def claim(self, slot: str, lease: float, at_most: int) -> Program | None:
+        """Claim a due program for `slot`, or return None when none is to be had.
+
+        `at_most`: how many programs of each queue a look fetches, for other slots to claim.
+        """
+        while (candidate := self._candidate(at_most)) is not None:
             claimed = self._try(candidate, slot, lease)
             if claimed is not None:
                 return claimed
@@ -63,22 +65,22 @@ class Sweep:
         if self._suspect_slot == slot:
             self._suspect_slot = None
 
-    def _candidate(self) -> Program | None:
+    def _candidate(self, at_most: int) -> Program | None:
         with self._lock:
             if not self._found and monotonic() >= self._next_look:
-                self._look()
+                self._look(at_most)
             return self._found.popleft() if self._found else None
 
-    def _look(self) -> None:
+    def _look(self, at_most: int) -> None:
         random.shuffle(self._queues)  # no queue is always last
         for queue in self._queues:
             ripe = Program.objects.ripe(queue)
             if self._suspect_slot is not None:
                 ripe = ripe.unblemished()
-            self._found.extend(ripe[: self._slots])
+            self._found.extend(ripe[:at_most])
         if self._found:
             self._pause = QUICKEST if self._adaptive else SLOWEST
-            self._next_look = monotonic() + (0.0 if self._adaptive else self._pause / 2)
+            self._next_look = monotonic()
         else:
             self._next_look = monotonic() + self._pause * random.uniform(0.8, 1.2)  # noqa: S311
             self._pause = min(self._pause * 2, SLOWEST)
