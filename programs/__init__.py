@@ -1,3 +1,3 @@
-"""Program Executor: programs run concurrently, their jobs in order, their progress in the database."""
+"""Program Executor: programs run side by side, their jobs in order, their progress stored."""
 
 __version__ = "0.1.0"

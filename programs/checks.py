@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -9,7 +10,7 @@ from django.core import checks
 from django.db import connections
 
 from programs import registry
-from programs.conf import configured, settings
+from programs.conf import settings
 
 ID = "programs."
 
@@ -68,7 +69,7 @@ def broker_is_configured(app_configs: Any, **kwargs: Any) -> list[checks.CheckMe
 
 @checks.register(checks.Tags.database)
 def sqlite_waits_for_locks(
-    app_configs: Any, databases: list[str] | None = None, **kwargs: Any
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[checks.CheckMessage]:
     """W002: SQLite with options under which threads meet "database is locked"."""
     if settings.DATABASE not in (databases or ()):

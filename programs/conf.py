@@ -121,7 +121,10 @@ class Settings:
         "What becomes of a step whose job no worker here knows.",
     )
     UNKNOWN_JOB_LIMIT = Setting[float](
-        3600.0, _number, "a number of seconds", "How long a step waits for a worker knowing its job."
+        3600.0,
+        _number,
+        "a number of seconds",
+        "How long a step waits for its job's worker.",
     )
     JOBS_LIMIT = Setting[int](
         1000, _count, "a positive integer", "The most jobs that one program may have."

@@ -50,9 +50,7 @@ def carry(program: Program, lease: Lease, must_give_way: Callable[[], bool]) -> 
     return standing
 
 
-def take_step(
-    program: Program, lease: Lease, number: int
-) -> tuple[Standing, BaseException | None]:
+def take_step(program: Program, lease: Lease, number: int) -> tuple[Standing, BaseException | None]:
     """Run the current step once and write what it ended in.
 
     Returns the program's standing, and the error that shall raise an alarm if it ended by one.
@@ -69,7 +67,7 @@ def take_step(
             job=job,
             number=number,
             epoch=program.epoch,
-            worker=program.worker,
+            worker=program.worker or "",
             started_at=Utc(after=started - monotonic()),
             ended_at=Utc(),
             outcome=outcome.ending,
@@ -102,9 +100,7 @@ def message_for(program: Program, number: int) -> Message:
     )
 
 
-def run_job(
-    job: type[Job] | None, program: Program, lease: Lease, message: Message
-) -> Outcome:
+def run_job(job: type[Job] | None, program: Program, lease: Lease, message: Message) -> Outcome:
     """Run the job of the current step, whatever it does, and return what that amounts to."""
     if job is None:
         tries, too_long = program.waited_for_job()

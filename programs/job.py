@@ -133,7 +133,7 @@ class JobData:
 
     def _doubt_until_commit(self) -> None:
         """Inside the job's own transaction: read the row again until we know that it commits."""
-        using = self._program._state.db
+        using = self._program.alias
         if connections[using].in_atomic_block:
             self._certain = False
             transaction.on_commit(self._trust, using=using)

@@ -66,7 +66,7 @@ class Keeper(logging.Handler):
             return
         try:
             log.add(LINE.format(record))
-        except Exception:
+        except Exception:  # noqa: BLE001 (logging's own way: a line never breaks its job)
             self.handleError(record)
 
 
@@ -83,7 +83,11 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     inherited = log.fields if log else {}
     own = vars(record)
     names = (*CONTEXT_FIELDS, "queue", "worker")
-    return {name: own.get(name, inherited.get(name)) for name in names if name in own or name in inherited}
+    return {
+        name: own.get(name, inherited.get(name))
+        for name in names
+        if name in own or name in inherited
+    }
 
 
 class TextFormatter(logging.Formatter):
@@ -91,7 +95,9 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         record.message = record.getMessage()
-        moment = datetime.fromtimestamp(record.created).strftime("%H:%M:%S.%f")[:-3]
+        moment = (
+            datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
+        )
         fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
         line = f"{moment} {record.levelname:<7} {record.message}{fields}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line

@@ -146,7 +146,7 @@ def _steer(
     detail: dict[str, Any] | None = None,
 ) -> Program:
     """Read the program, act on what was read, again if it changed; record who did it and why."""
-    using = (program._state.db if isinstance(program, Program) else None) or settings.DATABASE
+    using = program.alias if isinstance(program, Program) else settings.DATABASE
     run_id = program.run_id if isinstance(program, Program) else program
     rows = Program.objects.using(using)
     for _ in range(TRIES):
@@ -178,9 +178,7 @@ def _hint(program: Program) -> Program:
     """Let a worker look at a program that may be due now, once that is committed."""
     if program.state is State.WAITING and program.queue is not None:
         run_id, queue = program.run_id, program.queue
-        transaction.on_commit(
-            lambda: publish(run_id, queue), using=program._state.db, robust=True
-        )
+        transaction.on_commit(lambda: publish(run_id, queue), using=program.alias, robust=True)
     return program
 
 

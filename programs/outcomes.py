@@ -34,7 +34,11 @@ class Failure:
     def of(cls, error: BaseException) -> Failure:
         """Describe any exception, also one whose `__str__` raises, or is 10 MB long."""
         kind = type(error)
-        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        name = (
+            kind.__qualname__
+            if kind.__module__ == "builtins"
+            else f"{kind.__module__}.{kind.__qualname__}"
+        )
         try:
             message = str(error)
         except BaseException:  # noqa: BLE001 (the job's own __str__ may raise anything)
@@ -171,7 +175,7 @@ def retry_delay(job: type[Job], retries: int, retry_after: Any = None) -> float:
     if isinstance(retry_after, (int, float)) and retry_after >= 0:
         return min(float(retry_after), LONGEST_RETRY_AFTER)
     backoff = job.retry_delay * job.retry_backoff ** min(retries, 64)
-    return min(backoff, settings.RETRY_DELAY_LIMIT) * random.uniform(0.75, 1.25)  # noqa: S311
+    return min(backoff, settings.RETRY_DELAY_LIMIT) * random.uniform(0.75, 1.25)
 
 
 def _flag(error: BaseException, name: str) -> Any:

@@ -116,7 +116,7 @@ def _import(name: str) -> ModuleType | None:
     _failures.pop(name, None)
     try:
         return importlib.import_module(name)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (a module may raise anything; checks tell)
         frames = traceback.extract_tb(error.__traceback__)
         outside = [frame for frame in frames if "importlib" not in frame.filename] or frames
         place = f"{outside[-1].filename}:{outside[-1].lineno}"

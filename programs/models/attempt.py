@@ -58,10 +58,10 @@ class Attempt(models.Model):
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField()
     outcome = models.CharField(max_length=16, choices=Ending.choices)
-    error_class = models.CharField(max_length=255, null=True)  # noqa: DJ001 (Oracle: '' is NULL)
-    message = models.TextField(null=True)  # noqa: DJ001
-    traceback = models.TextField(null=True)  # noqa: DJ001
-    log = models.TextField(null=True)  # noqa: DJ001
+    error_class = models.CharField(max_length=255, null=True)
+    message = models.TextField(null=True)
+    traceback = models.TextField(null=True)
+    log = models.TextField(null=True)
 
     objects = AttemptManager.from_queryset(AttemptQuerySet)()
 

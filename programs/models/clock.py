@@ -38,9 +38,9 @@ class Utc(Func):
             return "STATEMENT_TIMESTAMP()", []
         return "STATEMENT_TIMESTAMP() + %s * INTERVAL '1 second'", [self.after]
 
-    def as_sqlite(
+    def as_sqlite(  # type: ignore[override]
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
-    ) -> tuple[str, list[str]]:
+    ) -> tuple[str, list[Any]]:
         moment = "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now'"
         if not self.after:
             return f"{moment})", []

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import secrets
 import time
+from typing import TYPE_CHECKING
 
 from django.db import models
 from django.utils import timezone
 
+from programs.conf import settings
 from programs.data import JsonObject
 from programs.models.clock import Utc
 from programs.models.state import ENDED, State
@@ -18,8 +20,18 @@ def new_run_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}"
 
 
+if TYPE_CHECKING:
+    from programs.models.attempt import AttemptQuerySet
+    from programs.models.operation import Operation
+
+
 class Columns(models.Model):
     """The columns of the table `programs`, and the readings of one row."""
+
+    if TYPE_CHECKING:  # from the foreign keys of the other tables
+        id: int
+        attempts: AttemptQuerySet
+        operations: models.QuerySet[Operation]
 
     # The original's columns, under the original's names.
     run_id = models.CharField(max_length=255, default=new_run_id)
@@ -30,25 +42,25 @@ class Columns(models.Model):
     step_retry_count = models.IntegerField(default=0, db_default=0)
     finished_at = models.DateTimeField(null=True)
     errored_at = models.DateTimeField(null=True)
-    error_message = models.CharField(max_length=255, null=True)  # noqa: DJ001 (Oracle: '' is NULL)
+    error_message = models.CharField(max_length=255, null=True)
     created_at = models.DateTimeField(db_default=Utc())
     updated_at = models.DateTimeField(db_default=Utc())
 
     # Ours: nullable or with a constant default, so that the original can insert rows.
-    queue = models.CharField(max_length=100, null=True)  # noqa: DJ001 (NULL: inserted by another)
+    queue = models.CharField(max_length=100, null=True)
     run_at = models.DateTimeField(null=True)  # when an operator or a retry wants it
     due_at = models.DateTimeField(null=True)  # when anyone may claim it; claimed: end of the lease
     epoch = models.IntegerField(default=0, db_default=0)
-    worker = models.CharField(max_length=255, null=True)  # noqa: DJ001 (NULL: unclaimed)
+    worker = models.CharField(max_length=255, null=True)
     started_at = models.DateTimeField(null=True)
     step_started_at = models.DateTimeField(null=True)
     losses = models.IntegerField(default=0, db_default=0)
     stop_requested_at = models.DateTimeField(null=True)
     stopped_at = models.DateTimeField(null=True)
     paused_at = models.DateTimeField(null=True)
-    idempotency_key = models.CharField(max_length=255, null=True)  # noqa: DJ001
-    content_hash = models.CharField(max_length=64, null=True)  # noqa: DJ001 (of what was asked)
-    created_by = models.CharField(max_length=255, null=True)  # noqa: DJ001
+    idempotency_key = models.CharField(max_length=255, null=True)
+    content_hash = models.CharField(max_length=64, null=True)
+    created_by = models.CharField(max_length=255, null=True)
 
     class Meta:
         abstract = True
@@ -71,6 +83,11 @@ class Columns(models.Model):
         if self.due_at is not None and self.due_at > timezone.now():
             return State.SCHEDULED
         return State.WAITING
+
+    @property
+    def alias(self) -> str:
+        """Return the alias of the database that this instance came from."""
+        return self._state.db or settings.DATABASE
 
     @property
     def job(self) -> str:

@@ -34,8 +34,8 @@ class Operation(models.Model):
         db_constraint=False,
     )
     verb = models.CharField(max_length=16, choices=Verb.choices)
-    by = models.CharField(max_length=255, null=True)  # noqa: DJ001 (Oracle: '' is NULL)
-    reason = models.TextField(null=True)  # noqa: DJ001
+    by = models.CharField(max_length=255, null=True)
+    reason = models.TextField(null=True)
     detail = models.JSONField(default=dict)
     created_at = models.DateTimeField(db_default=Utc())
 

@@ -52,7 +52,7 @@ def persist(write: Callable[[], T], using: str, patience: float = PATIENCE) -> T
                 str(error).strip(),
                 extra={"action": "database_retry"},
             )
-        sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter, not a secret)
+        sleep(pause * random.uniform(0.5, 1.0))
         pause = min(pause * 2, 2.0)
 
 

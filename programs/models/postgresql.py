@@ -46,9 +46,7 @@ def write_outcome(
     assignments = tuple(
         (name, _placeholder(value, connection, params)) for name, value in changes.items()
     )
-    tests = tuple(
-        _test(name, value, connection, params) for name, value in conditions.items()
-    )
+    tests = tuple(_test(name, value, connection, params) for name, value in conditions.items())
     values = tuple(
         _placeholder(getattr(attempt, name), connection, params) for name in ATTEMPT_COLUMNS
     )
@@ -69,7 +67,7 @@ def _statement(
     changed = ", ".join(f'"{name}" = {value}' for name, value in assignments)
     columns = ", ".join(f'"{name}"' for name in ATTEMPT_COLUMNS)
     return (
-        f'WITH moved AS (UPDATE "{table}" SET {changed} WHERE {" AND ".join(tests)}'  # noqa: S608
+        f'WITH moved AS (UPDATE "{table}" SET {changed} WHERE {" AND ".join(tests)}'
         f' RETURNING "id") INSERT INTO "{attempt_table}" ("program_id", {columns})'
         f' SELECT "id", {", ".join(values)} FROM moved'
     )

@@ -91,6 +91,7 @@ class ProgramQuerySet(models.QuerySet["Program"]):
             return [
                 Holding(worker, pk, epoch, pk in renewed, asked is not None)
                 for worker, pk, epoch, asked in rows
+                if worker is not None
             ]
 
 
@@ -99,7 +100,7 @@ class ProgramManager(models.Manager["Program"]):
         return ProgramQuerySet(self.model, using=self._db or settings.DATABASE)
 
 
-class Program(Transitions, Steering):
+class Program(Transitions, Steering):  # type: ignore[misc]  # (two readings of get_next_by_…)
     """One program. The row is the truth about it; everything else is a hint."""
 
     objects = ProgramManager.from_queryset(ProgramQuerySet)()

@@ -90,7 +90,7 @@ class Steering(Columns):
         )
 
     def _as_read(self) -> Any:
-        rows = type(self)._default_manager.using(self._state.db)
+        rows = type(self)._default_manager.using(self.alias)
         return rows.filter(pk=self.pk, epoch=self.epoch, worker=self.worker, step=self.step)
 
     def _write_as_read(self, rows: Any, changes: dict[str, Any]) -> bool:

@@ -6,9 +6,9 @@ that the outcome belongs to. A slot whose claim is gone matches no row and write
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connections, transaction
 from django.db.models import Expression, F
@@ -23,6 +23,7 @@ from programs.models.operation import Verb
 from programs.models.persistence import persist
 
 Changes = Mapping[str, Any]
+T = TypeVar("T")
 
 ERROR_MESSAGE_LENGTH = 255  # characters, as in the original's table
 
@@ -107,7 +108,7 @@ class Transitions(Columns):
             job=self.job,
             number=self.attempts.numbers().get(self.step, 0) + 1,
             epoch=self.epoch,
-            worker=self.worker,
+            worker=self.worker or "",
             started_at=self.step_started_at,
             ended_at=Utc(),
             outcome=Ending.LOST if counted else Ending.INTERRUPTED,
@@ -126,7 +127,7 @@ class Transitions(Columns):
         lost = self.attempts.filter(step=self.step, epoch=self.epoch, outcome=Ending.LOST)
 
         def once() -> None:
-            with transaction.atomic(using=self._state.db):
+            with transaction.atomic(using=self.alias):
                 if lost.update(outcome=Ending.ABANDONED):
                     same_step = self._rows(id=self.pk, step=self.step, losses__gt=0)
                     same_step.update(losses=F("losses") - 1)
@@ -249,25 +250,22 @@ class Transitions(Columns):
             same = {"step": attempt.step, "epoch": attempt.epoch, "outcome": attempt.outcome}
             return self.attempts.filter(**same).exists()
 
-        written: bool = self._persist(once)
-        return written
+        return self._persist(once)
 
     def _write_both(self, attempt: Attempt, changes: Changes, conditions: Changes) -> bool:
-        using = self._state.db
-        connection = connections[using]
+        connection = connections[self.alias]
         if connection.vendor == "postgresql":
             table = self._meta.db_table
             return postgresql.write_outcome(connection, table, conditions, changes, attempt)
-        with transaction.atomic(using=using):
+        with transaction.atomic(using=self.alias):
             if not self._rows(**conditions).update(**changes):
                 return False
             attempt.pk = None
-            attempt.save(using=using, force_insert=True)
+            attempt.save(using=self.alias, force_insert=True)
             return True
 
-    def _persist(self, once: Any) -> Any:
-        assert self._state.db is not None
-        return persist(once, self._state.db)
+    def _persist(self, once: Callable[[], T]) -> T:
+        return persist(once, self.alias)
 
     def _reread(self) -> Columns | None:
         """Return the row as it is now, or None if this claim no longer holds it."""
@@ -276,7 +274,7 @@ class Transitions(Columns):
         return current
 
     def _rows(self, **conditions: Any) -> Any:
-        return type(self)._default_manager.using(self._state.db).filter(**conditions)
+        return type(self)._default_manager.using(self.alias).filter(**conditions)
 
     def _note(self, changes: Changes) -> None:
         """Carry what was written over to this instance, where it is a plain value."""

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import monotonic
 
-import programs
 from django.db import connections
 
+import programs
 from programs import execution, registry
 from programs.conf import settings
 from programs.models import Program, Worker
@@ -75,7 +75,7 @@ class Keeper(threading.Thread):
                 if monotonic() >= next_renewal and not self._ending.is_set():
                     self._renew()
                     next_renewal = monotonic() + settings.renewal
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 (without renewals all leases would run out)
                 self._note(error)
                 next_renewal = monotonic() + 0.5
                 self._ending.wait(0.5)
@@ -139,7 +139,7 @@ class Keeper(threading.Thread):
     def _sign_off(self) -> None:
         try:
             Worker.sign_off(self._worker)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (the last act: nobody is left to handle it)
             self._note(error)
 
     def _note(self, error: Exception) -> None:

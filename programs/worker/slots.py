@@ -93,7 +93,7 @@ class Slot(threading.Thread):
             try:
                 self._work()
                 self._pause = 0.2
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 (a dead slot would look alive)
                 self._recover(error)
         connections.close_all()
 
@@ -200,11 +200,11 @@ class Slot(threading.Thread):
                     exc_info=error,
                     extra={"action": "slot_failed", "worker": self.name},
                 )
-            self._crew.closing.wait(self._pause * random.uniform(0.8, 1.2))  # noqa: S311
+            self._crew.closing.wait(self._pause * random.uniform(0.8, 1.2))
             self._pause = min(self._pause * 2, 4.0)
             try:
                 self._release_leftovers()
-            except Exception as another:
+            except Exception as another:  # noqa: BLE001 (as above)
                 error = another
             else:
                 return

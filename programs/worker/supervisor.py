@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
@@ -101,10 +102,8 @@ class Child:
     @property
     def is_done(self) -> bool:
         """Whether the child said that it ended in good order and left nothing behind."""
-        try:
+        with contextlib.suppress(BlockingIOError):  # it has not said anything
             self._heard += os.read(self._answers, 64)
-        except (BlockingIOError, ValueError):
-            pass
         return DONE in self._heard
 
     @property

@@ -82,7 +82,7 @@ class Sweep:
             self._pause = QUICKEST if self._adaptive else SLOWEST
             self._next_look = monotonic()
         else:
-            self._next_look = monotonic() + self._pause * random.uniform(0.8, 1.2)  # noqa: S311
+            self._next_look = monotonic() + self._pause * random.uniform(0.8, 1.2)
             self._pause = min(self._pause * 2, SLOWEST)
 
     def _try(self, candidate: Program, slot: str, lease: float) -> Program | None:
