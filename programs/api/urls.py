@@ -1,6 +1,14 @@
 """The API's URLs, to be included under a prefix of the project's choice."""
 
-from django.urls import URLPattern
+from __future__ import annotations
+
+from rest_framework.routers import SimpleRouter
+
+from programs.api.views import ProgramViewSet
 
 app_name = "programs"
-urlpatterns: list[URLPattern] = []
+
+router = SimpleRouter()
+router.register("programs", ProgramViewSet)
+
+urlpatterns = router.urls

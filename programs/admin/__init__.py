@@ -1,0 +1,23 @@
+"""The console: programs, workers and operations in Django's admin.
+
+The stock site has it by itself. `register(site)` puts it into an `AdminSite` of one's own.
+"""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from programs.admin.operation import OperationAdmin
+from programs.admin.program import ProgramAdmin
+from programs.admin.worker import WorkerAdmin
+from programs.models import Operation, Program, Worker
+
+
+def register(site: admin.AdminSite) -> None:
+    """Register the console's pages with `site`."""
+    site.register(Program, ProgramAdmin)
+    site.register(Worker, WorkerAdmin)
+    site.register(Operation, OperationAdmin)
+
+
+register(admin.site)

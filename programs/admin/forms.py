@@ -1,0 +1,180 @@
+"""The forms of the console. What they hold is checked by `submission` and `operations`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.utils.text import capfirst
+
+from programs import registry
+from programs.admin.text import as_json, legible
+from programs.data import JsonObject
+from programs.errors import InvalidProgram
+from programs.models import Program
+from programs.submission import DEFAULT_QUEUE, QUEUE_NAME_LENGTH, TEXT_LENGTH
+
+
+class ObjectField(forms.CharField):
+    """A JSON object, typed as text. The text is kept as it was typed; the value is the object."""
+
+    widget = forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "class": "programs-code"})
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, strip=False, **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if not text.strip():
+            return {}
+        try:
+            return json.loads(text)
+        except RecursionError as error:
+            raise forms.ValidationError("Is nested too deeply.") from error
+        except ValueError as error:
+            raise forms.ValidationError(f"Is no JSON: {error}.") from error
+
+
+class JobNamesField(forms.CharField):
+    """Names of jobs in their order: one a line, or by commas."""
+
+    widget = forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "class": "programs-code"})
+
+    def clean(self, value: Any) -> Any:
+        lines = super().clean(value).splitlines()
+        names = [name.strip() for line in lines for name in self._names_in(line)]
+        return [name for name in names if name]
+
+    def _names_in(self, line: str) -> list[str]:
+        is_one_name = registry.find(line.strip()) is not None  # which may hold commas
+        return [line] if is_one_name else line.split(",")
+
+
+class ConsoleForm(forms.Form):
+    """A form that puts the errors of the engine beside the fields that they speak of."""
+
+    def refuse(self, error: InvalidProgram) -> None:
+        """Add an error of the engine to its field: `job_data.x` and `jobs[2]` have one, too."""
+        field = re.split(r"[.\[]", error.field)[0]
+        is_whole = error.field == field and field in self.fields
+        message = capfirst(legible(error.reason if is_whole else error))
+        self.add_error(field if field in self.fields else None, f"{message}.")
+
+
+class CreationForm(ConsoleForm):
+    """What a program is made of."""
+
+    jobs = JobNamesField(help_text="In the order in which they run: one a line, or by commas.")
+    program_data = ObjectField(
+        help_text='What all jobs of the program see: a JSON object, such as {"year": 2024}.'
+    )
+    job_data = ObjectField(
+        help_text='The data of single jobs, by their names: {"import_orders": {"page": 3}}.'
+    )
+    queue = forms.CharField(
+        initial=DEFAULT_QUEUE,
+        max_length=QUEUE_NAME_LENGTH,
+        help_text="Only workers that serve this queue run the program.",
+    )
+    run_at = forms.DateTimeField(
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text="Not before this moment. Empty: at once.",
+    )
+    idempotency_key = forms.CharField(
+        required=False,
+        max_length=TEXT_LENGTH,
+        empty_value=None,
+        help_text="Unique for ever: with the same key and content, no second program is created.",
+    )
+
+
+class ReasonForm(ConsoleForm):
+    """Why an operator does what he is about to do."""
+
+    reason = forms.CharField(
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Kept with your name in the program's history.",
+    )
+
+    def __init__(self, program: Program, data: Any = None) -> None:
+        super().__init__(data)
+        self.program = program
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Return what the operation is called with, beside the program and the operator."""
+        return self.cleaned_data
+
+
+class SkipForm(ReasonForm):
+    """A step is not skipped without a word."""
+
+    def __init__(self, program: Program, data: Any = None) -> None:
+        super().__init__(program, data)
+        self.fields["reason"].required = True
+
+
+class RetryForm(ReasonForm):
+    """Where to begin again."""
+
+    from_step = forms.TypedChoiceField(
+        coerce=int, help_text="This step and those behind it run again, with the data as stored."
+    )
+    field_order = ["from_step", "reason"]
+
+    def __init__(self, program: Program, data: Any = None) -> None:
+        super().__init__(program, data)
+        choices = self.fields["from_step"]
+        assert isinstance(choices, forms.ChoiceField)
+        choices.choices = list(enumerate(self._labels(program.jobs, program.step)))
+        choices.initial = program.step
+
+    @staticmethod
+    def _labels(jobs: Sequence[str], ended_at: int) -> list[str]:
+        labels = [f"step {index + 1}: {legible(name)}" for index, name in enumerate(jobs)]
+        labels[0] += " (the whole program)"
+        if 0 < ended_at < len(labels):
+            labels[ended_at] += " (where it ended)"
+        return labels
+
+
+class EditForm(ReasonForm):
+    """Other data. Only what differs from what is stored is handed on."""
+
+    program_data = ObjectField()
+    job_data = ObjectField(help_text="By the names of the jobs. A job's progress may be in here.")
+    epoch = forms.IntegerField(widget=forms.HiddenInput)
+    field_order = ["program_data", "job_data", "reason"]
+
+    def __init__(self, program: Program, data: Any = None) -> None:
+        super().__init__(program, data)
+        for part in ("program_data", "job_data"):
+            self.fields[part].initial = as_json(getattr(program, part))
+        self.fields["epoch"].initial = program.epoch
+
+    def clean(self) -> dict[str, Any]:
+        if not self.errors and self.cleaned_data["epoch"] != self.program.epoch:
+            # Its jobs may have stored their progress meanwhile: this must not undo it.
+            raise forms.ValidationError(
+                "The program has changed since this page was opened. Open it again in another "
+                "tab, and carry over what you have typed here."
+            )
+        return self.cleaned_data
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {
+            "program_data": self._changed("program_data"),
+            "job_data": self._changed("job_data"),
+            "reason": self.cleaned_data["reason"],
+        }
+
+    def _changed(self, part: str) -> JsonObject | None:
+        value: JsonObject = self.cleaned_data[part]
+        return None if value == getattr(self.program, part) else value

@@ -1,0 +1,102 @@
+"""Levers: what an operator can do to a program here, when, and by which permission."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+
+from programs import operations
+from programs.admin.forms import EditForm, ReasonForm, RetryForm, SkipForm
+from programs.models import Program, State, Verb
+
+QUIET = {State.SCHEDULED, State.WAITING, State.PAUSED, State.ERRORED, State.STOPPED}
+
+
+@dataclass(frozen=True)
+class Lever:
+    """One operation, as the console offers it. Its last word is the operation's own."""
+
+    verb: Verb
+    label: str
+    meaning: str
+    permission: str  # a codename of the app
+    states: set[State]  # in which it is offered
+    act: Callable[..., Program]
+    form: type[ReasonForm] = ReasonForm
+
+    def is_permitted(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(f"programs.{self.permission}")
+
+    def fits(self, program: Program) -> bool:
+        """Tell whether the operation can be done to `program` as it stands."""
+        is_held = program.worker is not None and self.verb in operations.CLAIMED_IS_REFUSED
+        return program.state in self.states and not is_held
+
+
+LEVERS = {
+    lever.verb: lever
+    for lever in (
+        Lever(
+            Verb.STOP,
+            "Stop",
+            "A program that waits ends at once. A running job is told at its next checkpoint, "
+            "and no further job is started.",
+            "stop_program",
+            {State.SCHEDULED, State.WAITING, State.RUNNING, State.PAUSED},
+            operations.stop_program,
+        ),
+        Lever(
+            Verb.PAUSE,
+            "Pause",
+            "No further job is started until the program is resumed. A running job ends first.",
+            "pause_program",
+            {State.SCHEDULED, State.WAITING, State.RUNNING},
+            operations.pause_program,
+        ),
+        Lever(
+            Verb.RESUME,
+            "Resume",
+            "The program goes on where it was paused.",
+            "pause_program",
+            {State.PAUSED},
+            operations.resume_program,
+        ),
+        Lever(
+            Verb.RETRY,
+            "Retry",
+            "The program is opened again, and its retries are counted anew.",
+            "retry_program",
+            {State.ERRORED, State.STOPPED},
+            operations.retry_program,
+            RetryForm,
+        ),
+        Lever(
+            Verb.SKIP,
+            "Skip step",
+            "The program goes on behind its current step, as if that had succeeded. "
+            "Behind the last step it is finished.",
+            "skip_program_step",
+            QUIET,
+            operations.skip_step,
+            SkipForm,
+        ),
+        Lever(
+            Verb.EDIT,
+            "Edit data",
+            "The jobs see the new data when they are run next.",
+            "edit_program_data",
+            QUIET,
+            operations.edit_data,
+            EditForm,
+        ),
+    )
+}
+
+
+def offered(program: Program, request: HttpRequest) -> list[Lever]:
+    """Return what this user may do to `program` as it stands."""
+    return [
+        lever for lever in LEVERS.values() if lever.fits(program) and lever.is_permitted(request)
+    ]

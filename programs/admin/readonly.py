@@ -1,0 +1,33 @@
+"""What all pages of the console share: they look things up, and change nothing by themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Any]
+else:
+    ModelAdmin = admin.ModelAdmin  # it takes no parameter when it runs
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """Rows that the engine writes. Nobody adds, changes or deletes them by hand."""
+
+    show_full_result_count = False  # it would count the whole table for every page
+    show_facets = admin.ShowFacets.NEVER  # so would they, for each of their values
+    list_per_page = 50
+
+    class Media:
+        css = {"all": ["programs/console.css"]}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

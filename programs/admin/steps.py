@@ -1,0 +1,101 @@
+"""The steps of a program, as its page shows them: each with its standing and its attempts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from programs.admin.text import legible, length
+from programs.models import Attempt, Ending, Program, Verb
+from programs.models.state import ENDED
+
+ATTEMPTS_SHOWN = 50  # the newest; each may hold a traceback and a log of 64 KiB
+
+
+@dataclass(frozen=True)
+class ShownAttempt:
+    """One attempt, its texts legible."""
+
+    number: int
+    outcome: str
+    succeeded: bool
+    started_at: datetime | None
+    took: str
+    worker: str
+    error: str
+    traceback: str
+    log: str
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> ShownAttempt:
+        error_class, message = legible(attempt.error_class), legible(attempt.message)
+        started_at = attempt.started_at
+        return cls(
+            number=attempt.number,
+            outcome=str(attempt.get_outcome_display()),
+            succeeded=attempt.outcome == Ending.SUCCEEDED,
+            started_at=started_at,
+            took=length(attempt.ended_at - started_at) if started_at else "",
+            worker=legible(attempt.worker),
+            error=f"{error_class}: {message}" if error_class and message else message,
+            traceback=legible(attempt.traceback),
+            log=legible(attempt.log),
+        )
+
+
+@dataclass(frozen=True)
+class ShownStep:
+    """One step, its newest attempt first."""
+
+    number: int  # from 1, as people count
+    job: str
+    standing: str
+    is_current: bool
+    attempts: list[ShownAttempt]
+
+
+def progress(program: Program) -> str:
+    """Return where a program stands: "step 2 of 5: import_orders"."""
+    jobs = program.jobs if isinstance(program.jobs, list) else []
+    name = jobs[program.step] if 0 <= program.step < len(jobs) else "no such job"
+    return f"step {program.step + 1} of {len(jobs)}: {legible(name)}"
+
+
+def steps_of(program: Program) -> tuple[list[ShownStep], bool]:
+    """Return the steps of a program, and whether it has older attempts than those shown."""
+    newest = list(program.attempts.order_by("-id")[: ATTEMPTS_SHOWN + 1])
+    attempts: dict[int, list[ShownAttempt]] = {}
+    for attempt in newest[:ATTEMPTS_SHOWN]:
+        attempts.setdefault(attempt.step, []).append(ShownAttempt.of(attempt))
+    skipped = skipped_steps(program)
+    shown = [
+        ShownStep(
+            number=index + 1,
+            job=legible(name),
+            standing="skipped" if index in skipped else standing(program, index),
+            is_current=index == program.step,
+            attempts=attempts.get(index, []),
+        )
+        for index, name in enumerate(program.jobs if isinstance(program.jobs, list) else [])
+    ]
+    return shown, len(newest) > ATTEMPTS_SHOWN
+
+
+def standing(program: Program, step: int) -> str:
+    """Return how a step stands that no operator has skipped."""
+    if step < program.step:
+        return "done"
+    if step == program.step:
+        return str(program.state.label)
+    return "not run" if program.state in ENDED else "to come"
+
+
+def skipped_steps(program: Program) -> set[int]:
+    """Return the steps that an operator skipped and that no later retry took up again."""
+    skipped: set[int] = set()
+    for operation in program.operations.filter(verb__in=(Verb.SKIP, Verb.RETRY)):
+        if operation.verb == Verb.SKIP:
+            skipped.add(operation.detail["step"])
+        elif operation.detail["from_step"] is not None:
+            skipped = {step for step in skipped if step < operation.detail["from_step"]}
+    return skipped

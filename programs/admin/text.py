@@ -1,0 +1,48 @@
+"""What jobs and their users wrote, made fit to be shown to an operator.
+
+Escaping is the templates' and `format_html`'s. Here stands what escaping leaves: characters that
+turn the direction of the text beside them, or that cannot be seen.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+CONTROLS = {*range(0x20), *range(0x7F, 0xA0)} - {ord(sign) for sign in "\t\n\r"}
+DIRECTIONS = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+# As JSON writes them, so that JSON with its controls replaced is the same JSON.
+LEGIBLE = {code: f"\\u{code:04x}" for code in CONTROLS | DIRECTIONS}
+
+
+def legible(value: object) -> str:
+    """Return `value` as text that cannot pose as another; None is the empty text."""
+    return "" if value is None else str(value).translate(LEGIBLE)
+
+
+def as_json(value: object) -> str:
+    """Return `value` as indented JSON, with its letters as they are."""
+    return legible(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def block(text: str) -> SafeString:
+    """Return `text` as HTML that keeps its lines and wraps the long ones."""
+    return format_html('<pre class="programs-text">{}</pre>', text)
+
+
+def length(span: timedelta) -> str:
+    """Return how long something took, as people say it.
+
+    >>> length(timedelta(seconds=0.0421)), length(timedelta(seconds=75)), length(timedelta(hours=3))
+    ('0.04 s', '1 min 15 s', '3 h 0 min')
+    """
+    seconds = max(span.total_seconds(), 0.0)
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,82 @@
+"""The views: thin, for `submission` and `operations` do the work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from programs import operations, submission
+from programs.api.errors import translated
+from programs.api.pagination import NewestFirst
+from programs.api.parsers import BoundedJSONParser
+from programs.api.permissions import MayStop, ProgramPermissions
+from programs.api.serializers import (
+    CreationSerializer,
+    ProgramDetailSerializer,
+    ProgramSerializer,
+    ReasonSerializer,
+)
+from programs.models import Program
+
+
+class ProgramViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Program]
+):
+    """Programs: list them, look one up, create one, stop one."""
+
+    queryset = Program.objects.all()
+    serializer_class = ProgramDetailSerializer
+    parser_classes = [BoundedJSONParser]
+    permission_classes = [ProgramPermissions]
+    pagination_class = NewestFirst
+    lookup_field = "run_id"
+    lookup_value_regex = r"[^/\x00]+"
+
+    def get_queryset(self) -> QuerySet[Program]:
+        programs = super().get_queryset()
+        if self.action == "list":
+            programs = programs.defer("program_data", "job_data")
+        return programs
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        serializers: dict[str, type[BaseSerializer[Any]]] = {
+            "list": ProgramSerializer,
+            "create": CreationSerializer,
+            "stop": ReasonSerializer,
+        }
+        return serializers.get(self.action, ProgramDetailSerializer)
+
+    def create(self, request: Request) -> Response:
+        """Create a program; with an idempotency key that is known, return the first one."""
+        program = submission.create_program(
+            **self.validated(request), created_by=request.user.get_username()
+        )
+        return self.shown(program, status.HTTP_201_CREATED)
+
+    @action(detail=True, methods=["post"], permission_classes=[MayStop])
+    def stop(self, request: Request, run_id: str) -> Response:
+        """Stop a program: a waiting one at once, a running one at its next checkpoint or step."""
+        program = operations.stop_program(
+            self.get_object(), by=request.user.get_username(), **self.validated(request)
+        )
+        return self.shown(program)
+
+    def validated(self, request: Request) -> dict[str, Any]:
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        fields: dict[str, Any] = serializer.validated_data
+        return fields
+
+    def shown(self, program: Program, code: int = status.HTTP_200_OK) -> Response:
+        program.refresh_from_db()  # a new one holds expressions where the database put times
+        context = self.get_serializer_context()
+        return Response(ProgramDetailSerializer(program, context=context).data, status=code)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        return super().handle_exception(translated(exc))
