@@ -8,6 +8,7 @@
 | `DEBUG` | `1` while developing | off |
 | `ALLOWED_HOSTS` | host names, by commas | this machine with `DEBUG`, else none |
 | `CSRF_TRUSTED_ORIGINS` | origins behind a proxy, by commas | none |
+| `MEDIA_ROOT` | the folder of the files that jobs write; all workers share it | `media` |
 | `LOG_FORMAT` | `json` for log lines that machines read | `text` |
 """
 
@@ -34,7 +35,7 @@ SECRET_KEY = os.environ.get("SECRET_KEY", "")
 if not SECRET_KEY:
     if not DEBUG:
         raise ImproperlyConfigured("SECRET_KEY is not set: give one, or DEBUG=1 to develop")
-    SECRET_KEY = "for development on one's own machine only"  # noqa: S105
+    SECRET_KEY = "for development on one's own machine only"
 
 ALLOWED_HOSTS = listed("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = listed("CSRF_TRUSTED_ORIGINS")
@@ -126,6 +127,9 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = DEBUG
+
+# What jobs write (`jobs.airports` its pages and its report). Nothing serves it.
+MEDIA_ROOT = BASE_DIR / (os.environ.get("MEDIA_ROOT") or "media")
 
 LOGIN_URL = "admin:login"
 

@@ -1,0 +1,1 @@
+"""This project's own jobs: a real program on real data, and small jobs to try things out."""
