@@ -15,6 +15,9 @@ from typing import TypedDict
 from tests.servers.guard import Guard, kill_group
 from tests.servers.server import ServerFailed
 
+# Holds the command back until its guard knows of it: this session may be killed before that.
+WHEN_GUARDED = ("sh", "-c", 'read -r guarded && exec "$0" "$@" </dev/null')
+
 STOP_DEADLINE = 30.0  # seconds; a clean stop writes everything to disk first
 TOOL_DEADLINE = 60.0
 
@@ -51,8 +54,8 @@ class Process:
     def start(self) -> None:
         with (self._folder / "output.log").open("ab") as output:
             self._leader = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
+                (*WHEN_GUARDED, *self._command),
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a Ctrl-C is for the tests, which then end the server
@@ -61,6 +64,9 @@ class Process:
                 **unprivileged(),
             )
         self._guard.watch(self._leader.pid)
+        assert self._leader.stdin
+        with self._leader.stdin as go:
+            go.write(b"guarded\n")
 
     def end(self, how: Signals) -> None:
         if self._leader is None:

@@ -1,5 +1,6 @@
 """How tests find their servers, with none of them running."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -172,19 +173,19 @@ def test_a_failing_tool_explains_itself(folder: Path) -> None:
 
 
 def test_nothing_is_left_when_a_session_is_killed(folder: Path) -> None:
-    session = subprocess.Popen(
-        [sys.executable, "-c", SESSION, str(folder)], stdout=subprocess.PIPE, text=True
-    )
-    assert session.stdout
-    server = int(session.stdout.readline())
+    alive = folder / "alive"
+    os.mkfifo(alive)
+    alive.chmod(0o666)
+    session = subprocess.Popen([sys.executable, "-c", SESSION, str(folder)])
 
-    session.kill()
-    session.communicate()
+    with alive.open() as server:  # waits for the server to open the other end
+        session.kill()
+        session.wait()
+        assert server.read() == "", "the end of file, once nothing is left that could write"
 
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 10
     while folder.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not is_running(server)
 
 
 SESSION = """
@@ -192,19 +193,10 @@ import signal, sys, time
 from pathlib import Path
 from tests.servers.process import Process
 
-process = Process(Path(sys.argv[1]), ["sleep", "60"], {}, crash=signal.SIGKILL)
-process.start()
-print(process._leader.pid, flush=True)
+server = ["sh", "-c", "exec sleep 60 > alive"]
+Process(Path(sys.argv[1]), server, {}, crash=signal.SIGKILL).start()
 time.sleep(60)
 """
-
-
-def is_running(pid: int) -> bool:
-    """Tell whether a process does anything yet; a zombie waits for its new parent only."""
-    state = subprocess.run(
-        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    return state.stdout.strip()[:1] not in ("", "Z")
 
 
 def test_services_are_kept_from_starting_and_the_policy_is_put_back(tmp_path: Path) -> None:
