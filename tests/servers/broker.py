@@ -134,10 +134,11 @@ def _process(binaries: Path, port: int) -> Process:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
         "RABBITMQ_DIST_PORT": str(free_port()),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        "ERL_FLAGS": "-start_epmd false",
         "ERL_EPMD_PORT": str(free_port()),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
     }
-    # Left to itself RabbitMQ starts Erlang's port mapper as a daemon that stays for ever, shared
-    # with every other node of the machine. A mapper of its own, in its process group, ends with it.
+    # Left to themselves RabbitMQ and its tools start Erlang's port mapper as a daemon that stays
+    # for ever and serves every node of the machine. One of its own, in its group, ends with it.
     command = ("sh", "-c", 'epmd & exec "$0"', str(binaries / "rabbitmq-server"))
     return Process(folder, command, environment, crash=SIGKILL)
