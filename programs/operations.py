@@ -162,7 +162,7 @@ def _steer(
                     verb=verb,
                     by=by,
                     reason=reason or None,
-                    detail={"before": before.value, "after": current.state.value, **(detail or {})},
+                    detail={"from": before.value, "to": current.state.value, **(detail or {})},
                 )
                 return current
     raise OperationRefused(f"program {run_id} changes too fast: try again")

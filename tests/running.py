@@ -1,34 +1,45 @@
-"""Running a program in the test's own thread, as a slot of a worker would."""
+"""Running programs in the test's own thread, as a slot would."""
 
-import json
-from typing import Any
+from __future__ import annotations
 
-from programs.execution import carry
+from programs import execution
 from programs.lease import Lease
-from programs.models import Attempt, Program
-from tests.waiting import eventually
+from programs.models import Program
+from programs.models.transitions import Standing
+from programs.submission import create_program
+
+SLOT = "tests/1.1"
 
 
-def run(program: Program) -> Program:
-    """Claim and carry the program, through its retries, until it has ended; return it as it is."""
-    eventually(lambda: _turn(program))
-    return Program.objects.get(run_id=program.run_id)
+def claim(program: Program, slot: str = SLOT, lease: float = 60.0) -> Program | None:
+    """Claim the program if it is due."""
+    return Program.objects.due("default").filter(pk=program.pk).claim(slot, lease)
 
 
-def _turn(program: Program) -> bool:
-    """Take the program as far as one claim goes, if it is due; tell whether it has ended."""
-    claimed = Program.objects.due("default").filter(run_id=program.run_id).claim("test/0.0", 60)
-    if claimed is not None:
-        carry(claimed, Lease(60), lambda: False)
-    return not Program.objects.open().filter(run_id=program.run_id).exists()
+def claimed(*jobs: str, slot: str = SLOT, lease: float = 60.0, **given: object) -> Program:
+    """Create a program and claim it."""
+    program = claim(create_program(list(jobs), **given), slot, lease)  # type: ignore[arg-type]
+    assert program is not None
+    return program
 
 
-def outcomes(program: Program) -> list[tuple[str, str]]:
-    """Return (job, outcome) of each attempt, in order."""
-    attempts = Attempt.objects.filter(program=program).order_by("id")
-    return [(attempt.job, attempt.outcome) for attempt in attempts]
+def carry(program: Program, lease: float = 60.0) -> Standing:
+    """Run a claimed program as far as its claim goes."""
+    return execution.carry(program, Lease(lease), lambda: False)
 
 
-def size(value: Any) -> int:
-    """Return how many bytes a value takes as JSON."""
-    return len(json.dumps(value).encode())
+def run(*jobs: str, **given: object) -> Program:
+    """Create a program, run it under one claim and return it as it then is."""
+    program = claimed(*jobs, **given)
+    carry(program)
+    return fresh(program)
+
+
+def fresh(program: Program) -> Program:
+    """Return the program as it is in the database now."""
+    return Program.objects.get(pk=program.pk)
+
+
+def make_due(program: Program) -> None:
+    """Let the time that a waiting program waits for have come, or its lease run out."""
+    Program.objects.filter(pk=program.pk).update(due_at=program.created_at)

@@ -1,0 +1,219 @@
+"""Creating programs: what is refused, what is kept, and what is hinted."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connections, transaction
+
+from programs import submission
+from programs.conf import settings as executor_settings
+from programs.errors import IdempotencyConflict, InvalidProgram
+from programs.models import Program, State, Worker
+from programs.submission import create_program, create_programs
+from tests.running import claim, fresh
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases=["default", "postgresql"]),
+    pytest.mark.usefixtures("bookkeeping"),
+]
+
+on_postgresql = pytest.mark.parametrize("bookkeeping", ["postgresql"], indirect=True)
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """The hints that were handed to the publisher."""
+    hints: list[tuple[str, str]] = []
+    monkeypatch.setattr(submission, "publish", lambda run_id, queue: hints.append((run_id, queue)))
+    return hints
+
+
+def nested(depth: int) -> dict:
+    return json.loads('{"a":' * depth + "1" + "}" * depth)
+
+
+@pytest.mark.invariant(12)
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"jobs": []}, "jobs"),
+        ({"jobs": "noop"}, "jobs"),
+        ({"jobs": None}, "jobs"),
+        ({"jobs": {"noop"}}, "jobs"),
+        ({"jobs": ["noop", 7]}, "jobs[1]"),
+        ({"jobs": ["noop", ""]}, "jobs[1]"),
+        ({"jobs": ["n" * 256]}, "jobs[0]"),
+        ({"jobs": ["no\0op"]}, "jobs[0]"),
+        ({"jobs": ["noop", "unheard_of"]}, "jobs"),
+        ({"jobs": ["noop"] * 1001}, "jobs"),
+        ({"jobs": ["noop"], "program_data": []}, "program_data"),
+        ({"jobs": ["noop"], "program_data": "{}"}, "program_data"),
+        ({"jobs": ["noop"], "program_data": {"x": float("nan")}}, "program_data"),
+        ({"jobs": ["noop"], "program_data": {"x": float("inf")}}, "program_data"),
+        ({"jobs": ["noop"], "program_data": {"x": datetime.now(UTC)}}, "program_data"),
+        ({"jobs": ["noop"], "program_data": {"x": "y" * 1024 * 1024}}, "program_data"),
+        ({"jobs": ["noop"], "program_data": {"x": 10**5000}}, "program_data"),
+        ({"jobs": ["noop"], "job_data": {"other": {}}}, "job_data"),
+        ({"jobs": ["noop"], "job_data": {"noop": 1}}, "job_data.noop"),
+        ({"jobs": ["noop"], "job_data": []}, "job_data"),
+        ({"jobs": ["noop"], "jobsData": {"noop": {}}}, "job_data"),
+        ({"jobs": ["noop"], "run_at": datetime(2026, 1, 1)}, "run_at"),  # noqa: DTZ001
+        ({"jobs": ["noop"], "run_at": "tomorrow"}, "run_at"),
+        ({"jobs": ["noop"], "queue": ""}, "queue"),
+        ({"jobs": ["noop"], "queue": "q" * 101}, "queue"),
+        ({"jobs": ["noop"], "queue": None}, "queue"),
+        ({"jobs": ["noop"], "idempotency_key": ""}, "idempotency_key"),
+        ({"jobs": ["noop"], "idempotency_key": 7}, "idempotency_key"),
+        ({"jobs": ["noop"], "created_by": "a" * 256}, "created_by"),
+    ],
+)
+def test_bad_input_is_refused_with_the_name_of_the_field(given: dict, field: str) -> None:
+    with pytest.raises(InvalidProgram) as refused:
+        create_program(**given)
+    assert refused.value.field == field
+    assert Program.objects.count() == 0
+
+
+def test_data_that_nests_too_deeply_is_refused() -> None:
+    value: dict = {}
+    for _ in range(100_000):
+        value = {"a": value}
+    with pytest.raises(InvalidProgram, match=r"program_data: is nested too deeply"):
+        create_program(["noop"], value)
+
+
+def test_what_databases_refuse_in_texts_is_replaced_and_nothing_else() -> None:
+    text = "zero \0 lone \ud800 slash \\u0000 both \\\0 café 🚀"
+    program = fresh(create_program(["noop"], {text: text}))
+    expected = "zero \ufffd lone \ufffd slash \\u0000 both \\\ufffd café 🚀"
+    ((key, value),) = program.program_data.items()
+    assert value.replace("\ufffd\ufffd\ufffd", "\ufffd") == expected
+    assert key == value
+
+
+def test_the_given_data_is_copied() -> None:
+    data = {"list": [1]}
+    program = create_program(["noop"], data)
+    data["list"].append(2)
+    assert program.program_data == {"list": [1]}
+
+
+@pytest.mark.invariant(1)
+def test_a_program_rolled_back_is_neither_there_nor_hinted(published: list) -> None:
+    with pytest.raises(RuntimeError), transaction.atomic(using=executor_settings.DATABASE):
+        create_program(["noop"])
+        raise RuntimeError("changed my mind")
+    assert Program.objects.count() == 0
+    assert published == []
+
+
+@pytest.mark.invariant(1)
+def test_a_program_is_hinted_once_its_transaction_has_committed(published: list) -> None:
+    with transaction.atomic(using=executor_settings.DATABASE):
+        program = create_program(["noop"], queue="reports")
+        assert published == []
+    assert published == [(program.run_id, "reports")]
+
+
+@pytest.mark.invariant(6)
+def test_a_program_for_later_is_not_hinted_and_not_claimed_before_its_time(
+    published: list,
+) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    program = create_program(["noop"], run_at=tomorrow)
+    assert published == []
+    assert fresh(program).state is State.SCHEDULED
+    assert fresh(program).due_at == fresh(program).run_at == tomorrow
+    assert claim(program) is None
+
+
+def test_a_run_at_in_the_past_is_due_at_once() -> None:
+    program = create_program(["noop"], run_at=datetime.now(UTC) - timedelta(days=1))
+    assert claim(program) is not None
+
+
+@on_postgresql
+def test_many_programs_are_created_in_few_statements(published, django_assert_num_queries) -> None:
+    with django_assert_num_queries(4, using=executor_settings.DATABASE):  # BEGIN, 2, COMMIT
+        created = create_programs({"jobs": ["noop"], "program_data": {"n": n}} for n in range(900))
+    assert [program.program_data["n"] for program in created] == list(range(900))
+    assert len({program.run_id for program in created}) == 900
+    assert [run_id for run_id, _ in published] == [program.run_id for program in created]
+
+
+def test_of_many_programs_all_are_created_or_none(published: list) -> None:
+    with pytest.raises(InvalidProgram) as refused:
+        create_programs([{"jobs": ["noop"]}, {"jobs": ["noop"], "program_data": 1}])
+    assert refused.value.field == "[1].program_data"
+    with pytest.raises(InvalidProgram, match=r"\[0\]\.job_data: is the name"):
+        create_programs([{"jobs": ["noop"], "jobsData": {}}])
+    with pytest.raises(InvalidProgram, match=r"\[0\]\.jobs"):
+        create_programs([{}])
+    assert Program.objects.count() == 0
+    assert published == []
+
+
+def test_the_same_key_and_content_returns_the_first_program(published: list) -> None:
+    first = create_program(["noop"], {"a": 1}, idempotency_key="night-7")
+    second = create_program(["noop"], {"a": 1}, idempotency_key="night-7")
+    assert second == first
+    assert len(published) == 1
+
+
+def test_the_same_key_with_other_content_is_a_conflict() -> None:
+    first = create_program(["noop"], {"a": 1}, idempotency_key="night-7")
+    with pytest.raises(IdempotencyConflict, match=first.run_id):
+        create_program(["noop"], {"a": 2}, idempotency_key="night-7")
+    with pytest.raises(IdempotencyConflict):
+        create_programs([{"jobs": ["noop"], "idempotency_key": "night-7"}])
+    assert Program.objects.count() == 1
+
+
+def test_a_key_is_kept_while_the_program_changes_its_data() -> None:
+    first = create_program(["count"], job_data={"count": {"n": 1}}, idempotency_key="k")
+    Program.objects.update(job_data={"count": {"n": 9}}, step=0)
+    again = create_program(["count"], job_data={"count": {"n": 1}}, idempotency_key="k")
+    assert again == first
+
+
+def test_a_key_that_was_rolled_back_is_free() -> None:
+    using = executor_settings.DATABASE
+    with pytest.raises(RuntimeError), transaction.atomic(using=using):
+        create_program(["noop"], idempotency_key="k")
+        raise RuntimeError
+    assert create_program(["noop"], {"other": 1}, idempotency_key="k").pk
+
+
+@on_postgresql
+def test_of_many_creations_with_one_key_at_once_one_program_comes() -> None:
+    start, created = threading.Barrier(6), []
+
+    def create() -> None:
+        start.wait()
+        created.append(create_program(["noop"], idempotency_key="k").run_id)
+        connections.close_all()
+
+    threads = [threading.Thread(target=create) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(created) == 6
+    assert len(set(created)) == 1
+
+
+def test_a_job_that_a_live_worker_knows_is_accepted_where_it_is_not_registered() -> None:
+    given = {"host": "h", "pid": 1, "queues": ["default"], "slots": 1, "version": "1"}
+    Worker.register(name="w", jobs=["elsewhere"], **given)
+    assert create_program(["noop", "elsewhere"]).pk
+    with pytest.raises(InvalidProgram, match="nowhere"):
+        create_program(["nowhere"])
+
+
+def test_a_process_without_any_jobs_accepts_names_that_nobody_can_check(monkeypatch) -> None:
+    monkeypatch.setattr("programs.registry._jobs", {})
+    assert create_program(["elsewhere"]).pk
