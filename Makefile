@@ -75,7 +75,7 @@ $(VENV)/.made:
 
 # Asked for another Python than the one that the environment has: make it anew.
 ifdef PYTHON
-ifneq ($(shell { $(PYTHON) -V; } 2>&1),$(shell { $(BIN)/python -V; } 2>&1))
+ifneq ($(shell $(PYTHON) -V 2>&1),$(shell test -x $(BIN)/python && $(BIN)/python -V 2>&1))
 .PHONY: $(VENV)/.made
 endif
 endif
