@@ -22,6 +22,8 @@ from pika.exceptions import (
     AuthenticationError,
     ChannelClosed,
     ConnectionClosed,
+    ConnectionOpenAborted,
+    IncompatibleProtocolError,
     ProbableAccessDeniedError,
     ProbableAuthenticationError,
 )
@@ -32,7 +34,7 @@ BrokerError = BrokerUnavailable | BrokerMisconfigured
 # What pika raises when a connection cannot be had or kept; a wrong certificate is an OSError.
 PIKA_ERRORS = (AMQPError, connection_workflow.AMQPConnectorException, OSError)
 
-# Seconds. A broker that is gone without a word is missed after the heartbeat and 5 s more.
+# Seconds. A broker that is gone without a word is missed within twice the heartbeat and 5 s.
 SOCKET_TIMEOUT = 5.0
 STACK_TIMEOUT = 10.0
 BLOCKED_TIMEOUT = 60.0
@@ -96,18 +98,18 @@ def _readable(url: str | None) -> str:
     The URL is never quoted, for a misread one may hold the password anywhere.
     """
     if not isinstance(url, str) or not url.lower().startswith(("amqp://", "amqps://")):
-        raise BrokerMisconfigured("AMQP_URL must begin with amqp:// or amqps://.")
+        raise BrokerMisconfigured("AMQP_URL must begin with amqp:// or amqps://")
     encode = "a character like / ? # @ in the user or the password must be percent-encoded"
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
         # Not chained: the cause quotes the port, which may be the password's beginning.
-        raise BrokerMisconfigured(f"AMQP_URL has no valid host and port; {encode}.") from None
+        raise BrokerMisconfigured(f"AMQP_URL has no valid host and port; {encode}") from None
     if "@" in (parts.path + parts.query + parts.fragment) and "@" not in parts.netloc:
-        raise BrokerMisconfigured(f"AMQP_URL has its user behind its host; {encode}.")
+        raise BrokerMisconfigured(f"AMQP_URL has its user behind its host; {encode}")
     if parts.username is not None and parts.password is None:
-        raise BrokerMisconfigured("AMQP_URL names a user but no password.")
+        raise BrokerMisconfigured("AMQP_URL names a user but no password")
     return url
 
 
@@ -128,21 +130,21 @@ def in_our_words(error: BaseException, given: pika.connection.Parameters) -> Bro
         isinstance(cause, ProbableAuthenticationError) and code is not None
     ):
         return BrokerMisconfigured(
-            f"{broker} refuses user {user!r} or its password: correct AMQP_URL."
+            f"{broker} refuses user {user!r} or its password: correct AMQP_URL"
         )
     if isinstance(cause, ProbableAccessDeniedError) and code is not None:
         return BrokerMisconfigured(
             f"{broker} refuses virtual host {given.virtual_host!r} to user {user!r} "
-            f"({code}): {text}; {ADVICE[530]}."
+            f"({code}): {text}; {ADVICE[530]}"
         )
     if code in ADVICE:
-        return BrokerMisconfigured(f"{broker} refuses ({code}): {text}; {ADVICE[code]}.")
+        return BrokerMisconfigured(f"{broker} refuses ({code}): {text}; {ADVICE[code]}")
     if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
         return BrokerMisconfigured(
             f"{broker} cannot be trusted or speaks no TLS: {_text(cause)}; "
-            "correct host and port in AMQP_URL, or the certificates."
+            "correct host and port in AMQP_URL, or the certificates"
         )
-    return BrokerUnavailable(f"{broker} is not available: {text or _text(cause)}.")
+    return BrokerUnavailable(f"{broker} is not available: {text or _text(cause)}")
 
 
 def _innermost(error: BaseException) -> BaseException:
@@ -173,6 +175,10 @@ def _reply(error: BaseException) -> tuple[int | None, str]:
 
 
 def _text(error: BaseException) -> str:
+    if isinstance(error, (connection_workflow.AMQPConnectorStackTimeout, ConnectionOpenAborted)):
+        return "it took too long to answer"
+    if isinstance(error, IncompatibleProtocolError):
+        return "it ended the connection before AMQP began; are port and TLS in AMQP_URL right?"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
@@ -199,7 +205,7 @@ class Outage:
             level = logging.ERROR if misconfigured else logging.WARNING
             self._logger.log(
                 level,
-                "%s Work goes on through the database.",
+                "%s; work goes on through the database.",
                 error,
                 extra={"action": f"{self._action}_failed"},
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -166,12 +166,12 @@ class ConsumerSession:
         # pika returns quietly from both a closed channel and a cancelled consumer.
         if not self._channel.is_open:
             raise BrokerUnavailable(
-                f"RabbitMQ closed the channel: {_closing_reason(self._channel)}."
+                f"RabbitMQ closed the channel: {_closing_reason(self._channel)}"
             )
         for tag in self._consumed.keys() - set(self._channel.consumer_tags):
             raise BrokerUnavailable(
                 f"RabbitMQ cancelled the consumer of queue {broker_queue(self._consumed[tag])!r}: "
-                "the queue was deleted or its node is down."
+                "the queue was deleted or its node is down"
             )
 
     def pause(self) -> None:
@@ -228,7 +228,7 @@ class ConsumerSession:
         if wake:
             self._call_soon(self._answer)
 
-    def _call_soon(self, callback: Any) -> None:
+    def _call_soon(self, callback: Callable[[], None]) -> None:
         # A connection that is gone takes all with it that could be answered.
         with suppress(*PIKA_ERRORS):
             self._connection.add_callback_threadsafe(callback)

@@ -62,7 +62,7 @@ class Handover:
             tell, self._told = not self._told, True
         if dropped:
             logger.warning(
-                "%d hints were dropped, for more than %d wait; the sweep finds their programs.",
+                "Hints dropped: %d, for more than %d wait; the sweep finds their programs.",
                 dropped,
                 LIMIT,
                 extra={"action": "hints_dropped"},
@@ -85,7 +85,7 @@ class Handover:
             self._told = bool(self._waiting)
         if expired:
             logger.info(
-                "%d hints older than %.0f s are dropped; the sweep has found their programs.",
+                "Hints dropped: %d, for they are over %.0f s old; the sweep has their programs.",
                 expired,
                 USEFUL_FOR,
                 extra={"action": "hints_dropped"},

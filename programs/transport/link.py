@@ -29,22 +29,26 @@ REFUSED_FOR = 30.0
 P = ParamSpec("P")
 
 
-def told(callback: Callable[Concatenate[Link, P], None]) -> Callable[Concatenate[Link, P], None]:
-    """Log a fault of ours in a callback: pika passes it off as a lost connection."""
+def logs_faults(
+    callback: Callable[Concatenate[Link, P], None],
+) -> Callable[Concatenate[Link, P], None]:
+    """Log a fault of ours in `callback`, which pika would pass off as a lost connection."""
 
     @wraps(callback)
-    def telling(link: Link, /, *args: P.args, **kwargs: P.kwargs) -> None:
+    def logging_faults(link: Link, /, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
             callback(link, *args, **kwargs)
         except Exception:
             logger.exception("The publisher failed.", extra={"action": "publish_failed"})
             raise
 
-    return telling
+    return logging_faults
 
 
 class Link:
-    """Sends what is handed over, by asynchronous confirms; all but `wake` on one thread.
+    """Sends what is handed over, with asynchronous confirms.
+
+    All methods belong to the publisher's thread, but for `wake` and `close`.
 
     `on_ready`: called with True when hints can be sent, with False when they no longer can.
     """
@@ -60,14 +64,15 @@ class Link:
         self._channel: Any = None
         self._ready = False
         self._blocked = False
+        self._silent = False  # a confirm is overdue and none has come since
         self._closing = False
         self._watching = False
         self._tag = 0
         self._held = 0  # hints taken that are neither confirmed nor given up
         self._unconfirmed: OrderedDict[int, Outgoing | None] = OrderedDict()  # None: given up
         self._declared: set[str] = set()
-        self._undeclared: dict[str, list[Outgoing]] = {}
-        self._refused: dict[str, float] = {}
+        self._undeclared: dict[str, list[Outgoing]] = {}  # queue -> what waits for its making
+        self._refused: dict[str, float] = {}  # queue -> when it may be tried again
         self._error: BaseException | None = None
 
     def run(self) -> BaseException:
@@ -112,7 +117,8 @@ class Link:
     def _confirms_selected(self, _frame: Any) -> None:
         if not self._closing:
             self._ready = True
-            self._begin_or_pause()
+            self._tell()
+            self._send_waiting()
 
     def _channel_closed(self, _channel: Any, reason: BaseException) -> None:
         self._error = self._error or reason
@@ -137,7 +143,7 @@ class Link:
             extra={"action": "publish_blocked"},
         )
         self._blocked = True
-        self._begin_or_pause()
+        self._tell()
 
     def _on_unblocked(self, _connection: Any, _frame: Any) -> None:
         logger.info(
@@ -146,36 +152,39 @@ class Link:
             extra={"action": "publish_unblocked"},
         )
         self._blocked = False
-        self._begin_or_pause()
-
-    def _begin_or_pause(self) -> None:
-        self._on_ready(self._ready and not self._blocked)
+        self._tell()
         self._send_waiting()
+
+    def _tell(self) -> None:
+        self._on_ready(self._ready and not self._blocked and not self._silent)
 
     # Sending ---------------------------------------------------------------------------------
 
     def _send_waiting(self) -> None:
         if not self._ready or self._blocked:
             return
-        undeclared = sum(len(waiting) for waiting in self._undeclared.values())
-        room = WINDOW - len(self._unconfirmed) - undeclared
-        if room > 0:
-            taken = self._handover.take(room)
+        # Until nothing waits, or all places are taken: then an answer brings us back here.
+        while (room := self._room()) > 0 and (taken := self._handover.take(room)):
             self._held += len(taken)
+            refused = 0
             for outgoing in taken:
-                self._send(outgoing)
+                if self._refused.get(outgoing.queue, 0.0) > time.monotonic():
+                    refused += 1
+                else:
+                    self._send(outgoing)
+            self._give_up(refused, "their queue is refused")
+
+    def _room(self) -> int:
+        undeclared = sum(len(waiting) for waiting in self._undeclared.values())
+        return WINDOW - len(self._unconfirmed) - undeclared
 
     def _send(self, outgoing: Outgoing) -> None:
         outgoing.sent_at = time.monotonic()
         queue = outgoing.queue
-        if not self._ready:
-            self._give_up(1, "the connection ended")
-        elif queue in self._declared:
+        if queue in self._declared:
             self._publish(outgoing)
         elif queue in self._undeclared:
             self._undeclared[queue].append(outgoing)
-        elif self._refused.get(queue, 0.0) > outgoing.sent_at:
-            self._give_up(1, "its queue is refused")
         else:
             self._undeclared[queue] = [outgoing]
             self._declare(queue)
@@ -208,7 +217,7 @@ class Link:
         done = partial(self._queue_is_there, queue, channel)
         channel.queue_declare(**declaration(queue), callback=done)
 
-    @told
+    @logs_faults
     def _queue_is_there(self, queue: str, channel: Any, _frame: Any) -> None:
         if self._ready:
             channel.close()
@@ -217,42 +226,46 @@ class Link:
             for outgoing in self._undeclared.pop(queue):
                 self._publish(outgoing)
 
-    @told
+    @logs_faults
     def _declaration_ended(self, queue: str, _channel: Any, reason: BaseException) -> None:
         if isinstance(reason, ChannelClosedByClient) or not self._connection.is_open:
             return
-        waiting = self._undeclared.pop(queue)
+        waiting = self._undeclared.pop(queue, [])
         if queue not in self._refused:  # said once, however often it is tried again
             logger.error(
-                "%s The sweep finds its programs.",
+                "%s; the sweep finds its programs.",
                 in_our_words(reason, self._given),
                 extra={"action": "queue_refused"},
             )
         self._refused[queue] = time.monotonic() + REFUSED_FOR
-        self._give_up(len(waiting), "its queue is refused")
+        self._give_up(len(waiting), "their queue is refused")
+        self._send_waiting()
 
     # What the broker answers ---------------------------------------------------------------------
 
-    @told
+    @logs_faults
     def _returned(self, _channel: Any, _method: Any, properties: Any, _body: bytes) -> None:
         """Note that the queue was missing; the confirm of the message follows."""
         outgoing = self._unconfirmed.get(int(properties.message_id))
         if outgoing is not None:
             outgoing.returned = True
 
-    @told
+    @logs_faults
     def _answered(self, frame: Any) -> None:
+        if self._silent:
+            self._silent = False
+            self._tell()
         method = frame.method
         answered = self._answered_by(method.delivery_tag, method.multiple)
         if isinstance(method, Basic.Nack):
-            self._give_up(len(answered), "the broker refused it")
+            self._give_up(len(answered), "the broker refused them")
         else:
             confirmed = 0
             for outgoing in answered:
                 if not outgoing.returned:
                     confirmed += 1
-                elif outgoing.sent_again:
-                    self._give_up(1, "its queue is missing")
+                elif outgoing.sent_again or not self._ready:
+                    self._give_up(1, "their queue is missing")
                 else:
                     outgoing.returned, outgoing.sent_again = False, True
                     self._declared.discard(outgoing.queue)
@@ -294,13 +307,17 @@ class Link:
             overdue += len(late)
             del waiting[: len(late)]
         self._give_up(overdue, f"no confirm came within {DEADLINE:.0f} s")
+        if overdue and not self._silent:
+            self._silent = True
+            self._tell()
         if any(self._unconfirmed.values()) or any(self._undeclared.values()):
             self._watch()
+        self._send_waiting()
 
     def _give_up(self, count: int, reason: str) -> None:
         if count:
             logger.info(
-                "%d hints may not have arrived: %s. The sweep finds their programs.",
+                "Hints that may not have arrived: %d, for %s; the sweep finds their programs.",
                 count,
                 reason,
                 extra={"action": "hints_given_up"},

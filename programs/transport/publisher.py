@@ -76,10 +76,9 @@ class Publisher(threading.Thread):
 
     def __init__(self, url: str) -> None:
         super().__init__(name="program-executor-publisher", daemon=True)
-        self.key = (os.getpid(), url)
+        self.url = url
         self.handover = Handover()
         self.state = "idle"
-        self._url = url
         self._link: Link | None = None
         self._retired = threading.Event()
         self._outage = Outage(logger, "publish")
@@ -109,7 +108,7 @@ class Publisher(threading.Thread):
 
     def _run_link(self) -> BrokerUnavailable | BrokerMisconfigured:
         try:
-            given = parameters(self._url, purpose="publisher", heartbeat=HEARTBEAT)
+            given = parameters(self.url, purpose="publisher", heartbeat=HEARTBEAT)
         except BrokerMisconfigured as error:
             return error
         try:
@@ -120,7 +119,7 @@ class Publisher(threading.Thread):
         except Exception as error:
             # A fault of ours must not leave a process that never sends a hint again.
             logger.exception("The publisher failed.", extra={"action": "publish_failed"})
-            return BrokerUnavailable(f"{broker_name(given)} is not available: {error!r}.")
+            return BrokerUnavailable(f"{broker_name(given)} is not available: {error!r}")
         finally:
             self._link = None
 
@@ -140,17 +139,18 @@ class Publisher(threading.Thread):
 def _publisher(url: str) -> Publisher:
     global _current
     with _lock:
-        if _current is None or _current.key != (os.getpid(), url):
-            if _current is not None:
-                _current.retire()
+        publisher = _current
+        if publisher is None or publisher.url != url or not publisher.is_alive():
+            if publisher is not None:
+                publisher.retire()
             publisher = Publisher(url)
             publisher.start()
             _current = publisher
-        return _current
+        return publisher
 
 
 def _forget() -> None:
-    """Begin anew in a forked child: threads do not cross a fork, and the lock may be held."""
+    """Begin anew in a forked child: threads do not cross a fork, and a lock may be held."""
     global _current, _lock
     _current = None
     _lock = threading.Lock()

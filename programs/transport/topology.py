@@ -18,7 +18,7 @@ def broker_queue(queue: str) -> str:
     """Return the broker's name of `queue`; raises BrokerMisconfigured when it is too long."""
     name = settings.QUEUE_NAME if queue == DEFAULT_QUEUE else f"{settings.QUEUE_NAME}.{queue}"
     if len(name.encode()) > NAME_LIMIT:
-        raise BrokerMisconfigured(f"The queue name {name[:80]!r}… is over {NAME_LIMIT} bytes long.")
+        raise BrokerMisconfigured(f"The queue name {name[:80]!r}… is over {NAME_LIMIT} bytes long")
     return name
 
 

@@ -74,6 +74,13 @@ def ready(rabbitmq, queue):
         return channel.queue_declare(queue, passive=True).method.message_count
 
 
+def taken(inbox):
+    """Take the next delivery, as a slot would."""
+    delivery = inbox.take(TAKE)
+    assert delivery is not None, f"nothing came within {TAKE} s"
+    return delivery
+
+
 def left_by(consumer, rabbitmq, queue):
     """Stop a consumer and return how many messages it has not settled."""
     consumer.stop(10)
@@ -90,7 +97,7 @@ def warnings(caplog):
 def test_a_hint_on_the_broker_is_taken_by_a_slot(rabbitmq, name, inbox, consumer):
     send(rabbitmq, name, *hints("r1"))
 
-    delivery = inbox.take(TAKE)
+    delivery = taken(inbox)
 
     assert (delivery.hint, delivery.queue) == (Hint("r1"), "default")
 
@@ -100,56 +107,56 @@ def test_every_queue_is_made_and_consumed(rabbitmq, name, inbox, consume):
     eventually(lambda: consumer.live)
     send(rabbitmq, f"{name}.other", *hints("r1"))
 
-    assert inbox.take(TAKE).queue == "other"
+    assert taken(inbox).queue == "other"
 
 
 def test_a_settled_hint_is_gone_however_often_it_is_settled(rabbitmq, name, inbox, consumer):
     send(rabbitmq, name, *hints("r1"))
-    delivery = inbox.take(TAKE)
+    delivery = taken(inbox)
 
     for answer in (delivery.settle, delivery.settle, delivery.give_back):
         answer()
 
     send(rabbitmq, name, *hints("r2"))
-    assert inbox.take(TAKE).hint == Hint("r2")
+    assert taken(inbox).hint == Hint("r2")
     assert consumer.live
     assert left_by(consumer, rabbitmq, name) == 1
 
 
 def test_a_hint_given_back_comes_again(rabbitmq, name, inbox, consumer):
     send(rabbitmq, name, *hints("r1"))
-    inbox.take(TAKE).give_back()
+    taken(inbox).give_back()
 
-    assert inbox.take(TAKE).hint == Hint("r1")
+    assert taken(inbox).hint == Hint("r1")
 
 
 def test_answers_out_of_order_settle_only_what_was_settled(rabbitmq, name, inbox, consume):
     consumer = consume(inbox, prefetch=10)
     eventually(lambda: consumer.live)
     send(rabbitmq, name, *hints(*(f"r{number}" for number in range(10))))
-    deliveries = [inbox.take(TAKE) for _ in range(10)]
+    deliveries = [taken(inbox) for _ in range(10)]
 
     for number in (9, 1, 0, 4, 5, 7):
         deliveries[number].settle()
     deliveries[3].give_back()
 
-    assert inbox.take(TAKE).hint == Hint("r3")
+    assert taken(inbox).hint == Hint("r3")
     assert left_by(consumer, rabbitmq, name) == 4
     left = Inbox(slots=10)
     consume(left, prefetch=10)
-    assert {left.take(TAKE).hint.run_id for _ in range(4)} == {"r2", "r3", "r6", "r8"}
+    assert {taken(left).hint.run_id for _ in range(4)} == {"r2", "r3", "r6", "r8"}
 
 
 def test_no_more_than_the_prefetch_is_held_and_each_settled_hint_makes_room(
     rabbitmq, name, inbox, consumer
 ):
     send(rabbitmq, name, *hints("r1", "r2", "r3"))
-    first, _ = inbox.take(TAKE), inbox.take(TAKE)
+    first, _ = taken(inbox), taken(inbox)
     assert inbox.take(0.05) is None
 
     first.settle()
 
-    assert inbox.take(TAKE).hint == Hint("r3")
+    assert taken(inbox).hint == Hint("r3")
 
 
 def test_stopping_gives_back_what_waits_and_keeps_what_was_settled(
@@ -157,14 +164,14 @@ def test_stopping_gives_back_what_waits_and_keeps_what_was_settled(
 ):
     send(rabbitmq, name, *hints("r1", "r2"))
     eventually(lambda: len(inbox) == 2)
-    inbox.take(TAKE).settle()
+    taken(inbox).settle()
 
     assert left_by(consumer, rabbitmq, name) == 1
     assert not consumer.live
     assert len(inbox) == 0
     another = Inbox(slots=2)
     consume(another)
-    assert another.take(TAKE).hint == Hint("r2")
+    assert taken(another).hint == Hint("r2")
 
 
 def test_a_consumer_that_was_never_started_can_be_stopped(inbox):
@@ -183,7 +190,7 @@ def test_bad_hints_by_the_hundred_are_logged_acknowledged_and_gone(
     bad = [b"not json", b"\xff\xfe", b"{}", json.dumps({"runId": 17}).encode(), b"\0" * 2**20]
     send(rabbitmq, name, *(bad[number % 5] for number in range(300)), *hints("r1"))
 
-    delivery = inbox.take(TAKE)
+    delivery = taken(inbox)
 
     assert delivery.hint == Hint("r1")
     delivery.settle()
@@ -206,7 +213,7 @@ def test_when_no_slot_comes_the_hints_go_to_another_worker(rabbitmq, name, inbox
     another = Inbox(slots=2)
     consume(another)
 
-    assert {another.take(TAKE).hint.run_id, another.take(TAKE).hint.run_id} == {"r1", "r2"}
+    assert {taken(another).hint.run_id, taken(another).hint.run_id} == {"r1", "r2"}
     assert len(inbox) == 0
     assert busy.live
 
@@ -217,7 +224,7 @@ def test_when_a_slot_comes_again_the_hints_do_as_well(rabbitmq, name, inbox, con
     eventually(lambda: len(inbox) == 0)  # nobody came for it: given back
     send(rabbitmq, name, *hints("r2"))
 
-    assert {inbox.take(TAKE).hint.run_id, inbox.take(TAKE).hint.run_id} == {"r1", "r2"}
+    assert {taken(inbox).hint.run_id, taken(inbox).hint.run_id} == {"r1", "r2"}
 
 
 # A broker that fails -----------------------------------------------------------------------
@@ -234,7 +241,7 @@ def test_it_consumes_again_after_the_broker_was_away(rabbitmq, name, inbox, cons
     eventually(lambda: consumer.live, within=30)
     assert consumer.last_error is None
     send(rabbitmq, name, *hints("r1"))
-    assert inbox.take(TAKE).hint == Hint("r1")
+    assert taken(inbox).hint == Hint("r1")
 
 
 def test_a_broker_that_is_away_from_the_start_is_waited_for(rabbitmq, name, inbox, consume):
@@ -260,7 +267,7 @@ def test_stopping_is_quick_while_the_broker_is_away(settings, inbox, consume):
 
 def test_an_answer_from_before_a_reconnection_answers_nothing(rabbitmq, name, inbox, consumer):
     send(rabbitmq, name, *hints("r1"))
-    stale = inbox.take(TAKE)
+    stale = taken(inbox)
     rabbitmq.restart()
     fresh = inbox.take(30)
     assert (stale.tag, fresh.hint) == (fresh.tag, Hint("r1"))
@@ -269,7 +276,7 @@ def test_an_answer_from_before_a_reconnection_answers_nothing(rabbitmq, name, in
     stale.give_back()
     send(rabbitmq, name, *hints("r2"))
 
-    assert inbox.take(TAKE).hint == Hint("r2")
+    assert taken(inbox).hint == Hint("r2")
     assert consumer.live
     assert left_by(consumer, rabbitmq, name) == 2
 
@@ -280,7 +287,7 @@ def test_a_lost_connection_takes_what_waits_out_of_the_inbox(rabbitmq, name, inb
     rabbitmq.ctl("close_all_connections", "for a test")
 
     eventually(lambda: consumer.live)
-    inbox.take(TAKE).settle()
+    taken(inbox).settle()
 
     assert inbox.take(0.05) is None
     assert left_by(consumer, rabbitmq, name) == 0
@@ -294,7 +301,7 @@ def test_a_queue_that_is_deleted_is_made_and_consumed_again(rabbitmq, name, inbo
 
     send(rabbitmq, name, *hints("r1"))
 
-    assert inbox.take(TAKE).hint == Hint("r1")
+    assert taken(inbox).hint == Hint("r1")
 
 
 def test_a_memory_alarm_does_not_stop_consuming(rabbitmq, name, inbox, consumer):
@@ -302,7 +309,7 @@ def test_a_memory_alarm_does_not_stop_consuming(rabbitmq, name, inbox, consumer)
     rabbitmq.ctl("set_vm_memory_high_watermark", "0.000001")
     try:
         for run_id in ("r1", "r2", "r3"):
-            delivery = inbox.take(TAKE)
+            delivery = taken(inbox)
             assert delivery.hint == Hint(run_id)
             delivery.settle()
         assert consumer.live
@@ -316,13 +323,16 @@ def test_a_memory_alarm_does_not_stop_consuming(rabbitmq, name, inbox, consumer)
 
 @pytest.fixture
 def tries(monkeypatch):
-    """How often a connection has failed, with next to no wait between the tries."""
+    """The errors with which connecting has failed, with next to no wait between the tries."""
     tries = []
     failed = connection.Outage.failed
+
+    def counted(outage, error):
+        tries.append(error)
+        return failed(outage, error)
+
     monkeypatch.setattr(connection, "MISCONFIGURED_DELAY", 0.05)
-    monkeypatch.setattr(
-        connection.Outage, "failed", lambda *given: tries.append(1) or failed(*given)
-    )
+    monkeypatch.setattr(connection.Outage, "failed", counted)
     return tries
 
 
@@ -372,5 +382,5 @@ def test_a_fault_of_ours_does_not_end_the_consumer(
     eventually(lambda: consumer.last_error)
     monkeypatch.setattr(inbox, "put", put)
 
-    assert inbox.take(TAKE).hint == Hint("r1")
+    assert taken(inbox).hint == Hint("r1")
     assert "The consumer failed" in caplog.text

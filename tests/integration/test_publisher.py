@@ -44,13 +44,15 @@ def channel_to(rabbitmq):
 
 def run_ids(rabbitmq, queue):
     """Take all messages off a queue; return the run_ids in them."""
-    found = []
+    found: list[str] = []
     with channel_to(rabbitmq) as channel:
-        while True:
-            method, _, body = channel.basic_get(queue, auto_ack=True)
-            if method is None:
-                return found
-            found.append(json.loads(body)["runId"])
+        count = channel.queue_declare(queue, passive=True).method.message_count
+        if count:
+            for _, _, body in channel.consume(queue, auto_ack=True):
+                found.append(json.loads(body)["runId"])
+                if len(found) == count:
+                    break
+    return found
 
 
 def messages(caplog, level):
@@ -197,6 +199,7 @@ def test_of_too_many_hints_the_oldest_are_dropped_and_one_warning_says_so(
     for number in range(1, 30):
         publisher.publish(f"r{number}", "default")
 
+    assert publisher._current is not None
     kept = publisher._current.handover.take(100)
     assert [outgoing.hint.run_id for outgoing in kept] == [f"r{n}" for n in range(20, 30)]
     assert len([line for line in messages(caplog, logging.WARNING) if "dropped" in line]) == 1
@@ -282,6 +285,20 @@ def test_a_queue_with_other_arguments_is_reported_once_and_harms_no_other(
     assert run_ids(rabbitmq, f"{name}.other") == ["sent"] * 3
 
 
+def test_many_hints_for_a_refused_queue_do_not_hold_up_those_for_another(
+    rabbitmq, name, monkeypatch
+):
+    monkeypatch.setattr(link, "WINDOW", 10)
+    with channel_to(rabbitmq) as channel:
+        channel.queue_declare(name, durable=True, arguments={"x-queue-type": "classic"})
+    for _ in range(100):
+        publisher.publish("refused", "default")
+    publisher.publish("sent", "other")
+
+    assert publisher.flush(10)
+    assert run_ids(rabbitmq, f"{name}.other") == ["sent"]
+
+
 def test_a_refused_queue_is_used_again_once_it_is_right(rabbitmq, name, monkeypatch):
     monkeypatch.setattr(link, "REFUSED_FOR", 0.0)
     with channel_to(rabbitmq) as channel:
@@ -338,11 +355,14 @@ def test_a_wrong_url_is_reported_once_and_without_its_password(
     rabbitmq, name, settings, monkeypatch, caplog, change, said
 ):
     tries = []
-    monkeypatch.setattr(connection, "MISCONFIGURED_DELAY", 0.05)
     failed = connection.Outage.failed
-    monkeypatch.setattr(
-        connection.Outage, "failed", lambda *given: tries.append(1) or failed(*given)
-    )
+
+    def counted(outage, error):
+        tries.append(error)
+        return failed(outage, error)
+
+    monkeypatch.setattr(connection, "MISCONFIGURED_DELAY", 0.05)
+    monkeypatch.setattr(connection.Outage, "failed", counted)
     old, new = change
     head, _, tail = rabbitmq.url.rpartition(old)
     settings.PROGRAM_EXECUTOR = {"AMQP_URL": f"{head}{new}{tail}", "QUEUE_NAME": name}

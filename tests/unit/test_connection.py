@@ -20,7 +20,6 @@ from pika.exceptions import (
 )
 
 from programs.errors import BrokerMisconfigured, BrokerUnavailable
-from programs.transport import connection
 from programs.transport.connection import Outage, in_our_words, parameters
 
 URL = "amqp://ada:s3cr3t@broker.example:5673/jobs"
@@ -196,7 +195,7 @@ def test_a_connection_that_held_is_tried_again_soon_but_not_one_that_never_holds
     outage, monkeypatch
 ):
     clock = [100.0]
-    monkeypatch.setattr(connection.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("programs.transport.connection.time.monotonic", lambda: clock[0])
     for _ in range(10):
         outage.failed(BrokerUnavailable("away"))
 
