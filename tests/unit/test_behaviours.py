@@ -7,41 +7,41 @@ from programs.execution import carry
 from programs.lease import Lease
 from programs.models import Program, State
 from programs.submission import create_program
-from tests.running import outcomes, run
+from tests.ending import outcomes, run_to_end
 
 pytestmark = pytest.mark.django_db
 
 
 def test_succeed_succeeds_and_counts_its_runs() -> None:
-    program = run(create_program(["succeed", "succeed"]))
+    program = run_to_end(create_program(["succeed", "succeed"]))
 
     assert program.state is State.FINISHED
     assert program.job_data == {"succeed": {"runs": 2}}
 
 
 def test_fail_fails_with_the_message_that_the_program_data_tells() -> None:
-    program = run(create_program(["fail", "succeed"], {"message": "no more paper"}))
+    program = run_to_end(create_program(["fail", "succeed"], {"message": "no more paper"}))
 
     assert program.error_message == "no more paper"
     assert outcomes(program) == [("fail", "errored")]
 
 
 def test_ignore_ends_the_program_quietly() -> None:
-    program = run(create_program(["ignore", "succeed"]))
+    program = run_to_end(create_program(["ignore", "succeed"]))
 
     assert program.state is State.ERRORED
     assert outcomes(program) == [("ignore", "ignored")]
 
 
 def test_retry_n_times_retries_as_often_as_told_and_then_succeeds() -> None:
-    program = run(create_program(["retry_n_times"], {"times": 3, "delay": 0}))
+    program = run_to_end(create_program(["retry_n_times"], {"times": 3, "delay": 0}))
 
     assert program.state is State.FINISHED
     assert [outcome for _, outcome in outcomes(program)] == [*["retried"] * 3, "succeeded"]
 
 
 def test_sleep_takes_its_time() -> None:
-    program = run(create_program(["sleep"], {"seconds": 0.2}))
+    program = run_to_end(create_program(["sleep"], {"seconds": 0.2}))
 
     attempt = program.attempts.get()
     assert attempt.started_at is not None
@@ -66,7 +66,7 @@ def test_sleep_ends_when_an_operator_stops_its_program() -> None:
 def test_own_job_data_comes_before_program_data() -> None:
     program = create_program(["fail"], {"message": "of all"}, {"fail": {"message": "its own"}})
 
-    assert run(program).error_message == "its own"
+    assert run_to_end(program).error_message == "its own"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_own_job_data_comes_before_program_data() -> None:
     ],
 )
 def test_what_cannot_be_followed_is_named(job: str, data: dict[str, object], told: str) -> None:
-    program = run(create_program([job], data))
+    program = run_to_end(create_program([job], data))
 
     assert program.state is State.ERRORED
     assert told in str(program.error_message)
