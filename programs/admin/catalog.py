@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from inspect import cleandoc
 
@@ -15,7 +16,12 @@ class KnownJob:
     """One job, and what its class says of it."""
 
     name: str
-    text: str
+    paragraphs: list[str]
+
+    @classmethod
+    def of(cls, name: str, text: str | None) -> KnownJob:
+        paragraphs = re.split(r"\n\s*\n", legible(cleandoc(text or "")))
+        return cls(legible(name), [paragraph for paragraph in paragraphs if paragraph])
 
 
 def known_jobs() -> list[KnownJob]:
@@ -23,9 +29,6 @@ def known_jobs() -> list[KnownJob]:
     here = registry.registered()
     elsewhere = Worker.objects.live().known_jobs() - here.keys()
     return [
-        *(
-            KnownJob(legible(name), legible(cleandoc(job.__doc__ or "")))
-            for name, job in here.items()
-        ),
-        *(KnownJob(legible(name), "Known to live workers only.") for name in sorted(elsewhere)),
+        *(KnownJob.of(name, job.__doc__) for name, job in here.items()),
+        *(KnownJob.of(name, "Known to live workers only.") for name in sorted(elsewhere)),
     ]

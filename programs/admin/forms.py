@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from django.utils.text import capfirst
 
 from programs import registry
@@ -21,7 +22,7 @@ from programs.submission import DEFAULT_QUEUE, QUEUE_NAME_LENGTH, TEXT_LENGTH
 class ObjectField(forms.CharField):
     """A JSON object, typed as text. The text is kept as it was typed; the value is the object."""
 
-    widget = forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "class": "programs-code"})
+    widget = forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "class": "programs-code"})
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(required=False, strip=False, **kwargs)
@@ -82,7 +83,6 @@ class CreationForm(ConsoleForm):
     run_at = forms.DateTimeField(
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        help_text="Not before this moment. Empty: at once.",
     )
     idempotency_key = forms.CharField(
         required=False,
@@ -90,6 +90,11 @@ class CreationForm(ConsoleForm):
         empty_value=None,
         help_text="Unique for ever: with the same key and content, no second program is created.",
     )
+
+    def __init__(self, data: Any = None) -> None:
+        super().__init__(data)
+        zone = timezone.get_current_timezone_name()
+        self.fields["run_at"].help_text = f"Not before this moment ({zone}). Empty: at once."
 
 
 class ReasonForm(ConsoleForm):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -14,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from programs.admin.readonly import ReadOnlyAdmin
-from programs.admin.text import as_json, block, legible
+from programs.admin.text import as_json, block, legible, moment
 from programs.models import Operation, Program
 
 OPERATIONS_SHOWN = 50  # on the page of a program: the newest
@@ -25,7 +24,7 @@ class ShownOperation:
     """One operation on the page of its program, its texts legible."""
 
     pk: int
-    created_at: datetime
+    created_at: str | None
     done: str
     by: str
     reason: str
@@ -37,7 +36,7 @@ def operations_of(program: Program) -> list[ShownOperation]:
     return [
         ShownOperation(
             pk=operation.pk,
-            created_at=operation.created_at,
+            created_at=moment(operation.created_at),
             done=str(operation.get_verb_display()),
             by=legible(operation.by),
             reason=legible(operation.reason),
@@ -49,18 +48,22 @@ def operations_of(program: Program) -> list[ShownOperation]:
 class OperationAdmin(ReadOnlyAdmin):
     """The list of operations, newest first."""
 
-    list_display = ["created_at", "verb", "of_program", "operator", "why"]
+    list_display = ["shown_created_at", "verb", "of_program", "operator", "why"]
     list_filter = ["verb", "created_at"]
     search_fields = ["by", "reason", "program__run_id"]
     search_help_text = "By operator, reason or run id"
     ordering = ["-id"]
-    fields = ["created_at", "verb", "of_program", "operator", "why", "details"]
+    fields = ["shown_created_at", "verb", "of_program", "operator", "why", "details"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # No join: an operation outlives its program, which its owner may delete by SQL.
         run_id = Program.objects.filter(pk=OuterRef("program_id")).values("run_id")
         rows: QuerySet[Any] = super().get_queryset(request).annotate(run_id=Subquery(run_id))
         return rows
+
+    @admin.display(description="when", ordering="created_at")
+    def shown_created_at(self, operation: Operation) -> str | None:
+        return moment(operation.created_at)
 
     @admin.display(description="program")
     def of_program(self, operation: Any) -> SafeString | str:

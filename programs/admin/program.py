@@ -10,21 +10,28 @@ from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from programs import submission
+from programs.admin import facts
 from programs.admin.bulk import BulkActions
 from programs.admin.catalog import known_jobs
 from programs.admin.filters import StateFilter
-from programs.admin.forms import ConsoleForm, CreationForm
+from programs.admin.forms import CreationForm
 from programs.admin.levers import LEVERS, Lever, offered
 from programs.admin.operation import operations_of
-from programs.admin.steps import ATTEMPTS_SHOWN, progress, steps_of
-from programs.admin.text import as_json, block, legible
+from programs.admin.steps import steps_of
+from programs.admin.text import as_json, legible, moment
 from programs.errors import IdempotencyConflict, InvalidProgram, OperationRefused
 from programs.models import Program
 
@@ -39,46 +46,10 @@ class ProgramList(ChangeList):
 class ProgramAdmin(BulkActions):
     """The console's view of programs. What is done to them, the engine's functions do."""
 
-    list_display = [
-        "shown_run_id",
-        "shown_state",
-        "shown_progress",
-        "queue",
-        "created_at",
-        "due",
-        "created_by",
-        "shown_error",
-    ]
+    list_display = ["run", "state", "progress", "queue", "created", "due", "creator"]
     list_filter = [StateFilter, "queue", "created_at", "due_at"]
     search_fields = ["run_id", "error_message", "created_by"]
     search_help_text = "By run id, error message or creator"
-    change_form_template = "admin/programs/program/detail.html"
-    fieldsets = [
-        (None, {"fields": ["shown_state", "shown_progress", "shown_error", "queue", "created_by"]}),
-        ("Data", {"fields": ["shown_program_data", "shown_job_data"]}),
-        (
-            "Times",
-            {
-                "fields": [
-                    ("created_at", "started_at", "updated_at"),
-                    ("run_at", "due_at", "step_started_at"),
-                    ("paused_at", "stop_requested_at", "stopped_at"),
-                    ("finished_at", "errored_at"),
-                ]
-            },
-        ),
-        (
-            "Bookkeeping",
-            {
-                "fields": [
-                    ("step", "step_retry_count", "losses", "epoch"),
-                    "worker",
-                    "idempotency_key",
-                    "content_hash",
-                ]
-            },
-        ),
-    ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("programs.add_program")
@@ -100,30 +71,34 @@ class ProgramAdmin(BulkActions):
         return ProgramList
 
     @admin.display(description="run id", ordering="run_id")
-    def shown_run_id(self, program: Program) -> str:
+    def run(self, program: Program) -> str:
         return legible(program.run_id)
 
-    @admin.display(description="state")
-    def shown_state(self, program: Program) -> SafeString:
-        state = program.state
+    @admin.display
+    def state(self, program: Program) -> SafeString:
+        return facts.state(program)
+
+    @admin.display(ordering="error_message")
+    def progress(self, program: Program) -> SafeString:
         return format_html(
-            '<span class="programs-state programs-{}">{}</span>', state.value, state.label
+            '<bdi>{}</bdi><bdi class="programs-error">{}</bdi>',
+            facts.progress(program),
+            legible(program.error_message),
         )
 
-    @admin.display(description="progress")
-    def shown_progress(self, program: Program) -> SafeString:
-        return format_html("<bdi>{}</bdi>", progress(program))
+    @admin.display(ordering="created_at")
+    def created(self, program: Program) -> str | None:
+        return moment(program.created_at)
 
-    @admin.display(description="due", ordering="due_at")
-    def due(self, program: Program) -> Any:
-        return None if program.worker else program.due_at  # claimed: the end of the lease
+    @admin.display(ordering="due_at")
+    def due(self, program: Program) -> str | None:
+        return None if program.worker else moment(program.due_at)  # claimed: the lease's end
 
-    @admin.display(description="error", ordering="error_message")
-    def shown_error(self, program: Program) -> SafeString | None:
-        message = legible(program.error_message)
-        return format_html('<bdi class="programs-error">{}</bdi>', message) if message else None
+    @admin.display(description="by", ordering="created_by")
+    def creator(self, program: Program) -> str | None:
+        return legible(program.created_by) or None
 
-    # The page of one program ------------------------------------------------------------------
+    # The pages --------------------------------------------------------------------------------
 
     def change_view(
         self,
@@ -132,42 +107,31 @@ class ProgramAdmin(BulkActions):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        if request.method == "POST":
-            # "Save as new" would insert a row behind the back of `create_program`.
-            raise PermissionDenied
-        return super().change_view(request, object_id, form_url, extra_context)
-
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        steps, has_older_attempts = steps_of(obj)
-        context |= {
-            "title": "Program",
+        """Show one program. Nothing is changed here: each lever has a page of its own."""
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        program = self._find(request, object_id)
+        steps, has_older_attempts = steps_of(program)
+        context = {
+            "title": f"Program {legible(program)}",
+            "program": program,
+            "state": facts.state(program),
+            "progress": facts.progress(program),
+            "error": legible(program.error_message),
             "levers": [
-                (lever, self._url(lever.verb.value, obj)) for lever in offered(obj, request)
+                (lever, self._url(lever.verb.value, program)) for lever in offered(program, request)
             ],
+            "summary": facts.summary(program),
             "steps": steps,
-            "older_than": ATTEMPTS_SHOWN if has_older_attempts else None,
-            "operations": operations_of(obj),
+            "has_older_attempts": has_older_attempts,
+            "operations": operations_of(program),
             "may_view_operations": request.user.has_perm("programs.view_operation"),
+            "program_data": as_json(program.program_data),
+            "job_data": as_json(program.job_data),
+            "times": facts.times(program),
+            "counters": facts.counters(program),
         }
-        return super().render_change_form(request, context, add, change, form_url, obj)
-
-    @admin.display(description="program data")
-    def shown_program_data(self, program: Program) -> SafeString:
-        return block(as_json(program.program_data))
-
-    @admin.display(description="job data")
-    def shown_job_data(self, program: Program) -> SafeString:
-        return block(as_json(program.job_data))
-
-    # Creating ---------------------------------------------------------------------------------
+        return self._render(request, "detail", context)
 
     def add_view(
         self,
@@ -175,6 +139,7 @@ class ProgramAdmin(BulkActions):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
+        """Ask what the program is made of, and create it."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = CreationForm(request.POST if request.method == "POST" else None)
@@ -189,20 +154,15 @@ class ProgramAdmin(BulkActions):
                 form.add_error("idempotency_key", legible(error))
             else:
                 self.log_addition(request, program, [{"added": {}}])
-                self.message_user(request, f"Program {program} is created.", messages.SUCCESS)
-                return HttpResponseRedirect(self._url("change", program))
+                return self._done(request, program, f"Program {program} is created.")
         context = {"title": "Create a program", "form": form, "known_jobs": known_jobs()}
         return self._render(request, "create", context)
 
-    # Steering ---------------------------------------------------------------------------------
-
     def steer_view(self, request: HttpRequest, object_id: str, lever: Lever) -> HttpResponse:
-        """Ask for the reason (and what else the operation needs), then call the operation."""
-        program = self.get_object(request, unquote(object_id))
-        if not (self.has_view_permission(request, program) and lever.is_permitted(request)):
+        """Ask for the reason, and what else the operation needs, and call the operation."""
+        if not lever.is_permitted(request):
             raise PermissionDenied
-        if program is None:
-            raise Http404(f"there is no program {object_id}")
+        program = self._find(request, object_id)
         form = lever.form(program, request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
@@ -210,35 +170,49 @@ class ProgramAdmin(BulkActions):
             except InvalidProgram as error:
                 form.refuse(error)
             except OperationRefused as refusal:
-                self.message_user(request, legible(refusal), messages.ERROR)
-                return HttpResponseRedirect(self._url("change", program))
+                return self._done(request, program, str(refusal), messages.ERROR)
             else:
                 text = f"{lever.label}: program {program} is {steered.state.label} now."
-                self.message_user(request, legible(text), messages.SUCCESS)
-                return HttpResponseRedirect(self._url("change", program))
+                return self._done(request, program, text)
         context = {
             "title": f"{lever.label}: {legible(program)}",
             "form": form,
             "lever": lever,
             "program": program,
-            "state": self.shown_state(program),
-            "progress": progress(program),
+            "state": facts.state(program),
+            "progress": facts.progress(program),
             "back": self._url("change", program),
         }
         return self._render(request, "steer", context)
 
-    # ------------------------------------------------------------------------------------------
+    # What the pages share ---------------------------------------------------------------------
+
+    def _find(self, request: HttpRequest, object_id: str) -> Program:
+        program: Program | None = self.get_object(request, unquote(object_id))
+        if not self.has_view_permission(request, program):
+            raise PermissionDenied
+        if program is None:
+            raise Http404(f"There is no program {object_id}.")
+        return program
+
+    def _done(
+        self, request: HttpRequest, program: Program, text: str, level: int = messages.SUCCESS
+    ) -> HttpResponse:
+        self.message_user(request, legible(text), level)
+        may_look = self.has_view_permission(request, program)
+        url = (
+            self._url("change", program)
+            if may_look
+            else reverse("admin:index", current_app=self.admin_site.name)
+        )
+        return HttpResponseRedirect(url)
 
     def _render(self, request: HttpRequest, page: str, context: dict[str, Any]) -> HttpResponse:
         request.current_app = self.admin_site.name
-        form: ConsoleForm = context["form"]
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "media": self.media + form.media,
-            **context,
-        }
-        return TemplateResponse(request, f"admin/programs/program/{page}.html", context)
+        frame = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
+        return TemplateResponse(
+            request, f"admin/programs/program/{page}.html", {**frame, **context}
+        )
 
     def _url(self, page: str, program: Program) -> str:
         name = f"admin:programs_program_{page}"

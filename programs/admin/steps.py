@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
-from programs.admin.text import legible, length
+from programs.admin.text import duration, legible, moment
 from programs.models import Attempt, Ending, Program, Verb
 from programs.models.state import ENDED
 
@@ -19,7 +18,7 @@ class ShownAttempt:
     number: int
     outcome: str
     succeeded: bool
-    started_at: datetime | None
+    started_at: str | None
     took: str
     worker: str
     error: str
@@ -34,8 +33,8 @@ class ShownAttempt:
             number=attempt.number,
             outcome=str(attempt.get_outcome_display()),
             succeeded=attempt.outcome == Ending.SUCCEEDED,
-            started_at=started_at,
-            took=length(attempt.ended_at - started_at) if started_at else "",
+            started_at=moment(started_at),
+            took=duration(attempt.ended_at - started_at) if started_at else "",
             worker=legible(attempt.worker),
             error=f"{error_class}: {message}" if error_class and message else message,
             traceback=legible(attempt.traceback),
@@ -52,13 +51,6 @@ class ShownStep:
     standing: str
     is_current: bool
     attempts: list[ShownAttempt]
-
-
-def progress(program: Program) -> str:
-    """Return where a program stands: "step 2 of 5: import_orders"."""
-    jobs = program.jobs if isinstance(program.jobs, list) else []
-    name = jobs[program.step] if 0 <= program.step < len(jobs) else "no such job"
-    return f"step {program.step + 1} of {len(jobs)}: {legible(name)}"
 
 
 def steps_of(program: Program) -> tuple[list[ShownStep], bool]:

@@ -7,8 +7,10 @@ turn the direction of the text beside them, or that cannot be seen.
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -33,11 +35,21 @@ def block(text: str) -> SafeString:
     return format_html('<pre class="programs-text">{}</pre>', text)
 
 
-def length(span: timedelta) -> str:
+def moment(value: datetime | None) -> str | None:
+    """Return a moment to the second, in the current time zone."""
+    if value is None:
+        return None
+    local = timezone.localtime(value) if timezone.is_aware(value) else value
+    return date_format(local, "Y-m-d H:i:s")
+
+
+def duration(span: timedelta) -> str:
     """Return how long something took, as people say it.
 
-    >>> length(timedelta(seconds=0.0421)), length(timedelta(seconds=75)), length(timedelta(hours=3))
-    ('0.04 s', '1 min 15 s', '3 h 0 min')
+    >>> duration(timedelta(seconds=0.0421))
+    '0.04 s'
+    >>> duration(timedelta(seconds=75)), duration(timedelta(hours=3))
+    ('1 min 15 s', '3 h 0 min')
     """
     seconds = max(span.total_seconds(), 0.0)
     if seconds < 60:

@@ -9,33 +9,30 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
 from programs.admin.readonly import ReadOnlyAdmin
-from programs.admin.text import legible
+from programs.admin.text import legible, moment
 from programs.models import Worker
+
+COLUMNS = (
+    "name",
+    "is_live",
+    "host",
+    "pid",
+    "served",
+    "slots",
+    "version",
+    "started",
+    "last_seen",
+    "stopped",
+)
 
 
 class WorkerAdmin(ReadOnlyAdmin):
     """The list of workers, newest first."""
 
-    list_display = [
-        "name",
-        "is_live",
-        "host",
-        "pid",
-        "served",
-        "slots",
-        "version",
-        "started_at",
-        "last_seen_at",
-        "stopped_at",
-    ]
+    list_display = COLUMNS
     search_fields = ["name", "host"]
-    fields = [
-        ("name", "version"),
-        ("host", "pid"),
-        ("started_at", "last_seen_at", "stopped_at", "is_live"),
-        ("served", "slots"),
-        "known_jobs",
-    ]
+    search_help_text = "By name or host"
+    fields = [*COLUMNS, "known_jobs"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         live = Worker.objects.live().filter(pk=OuterRef("pk"))
@@ -45,6 +42,18 @@ class WorkerAdmin(ReadOnlyAdmin):
     @admin.display(description="live", boolean=True)
     def is_live(self, worker: Any) -> bool:
         return bool(worker.live)
+
+    @admin.display(ordering="started_at")
+    def started(self, worker: Worker) -> str | None:
+        return moment(worker.started_at)
+
+    @admin.display(ordering="last_seen_at")
+    def last_seen(self, worker: Worker) -> str | None:
+        return moment(worker.last_seen_at)
+
+    @admin.display(ordering="stopped_at")
+    def stopped(self, worker: Worker) -> str | None:
+        return moment(worker.stopped_at)
 
     @admin.display(description="queues")
     def served(self, worker: Worker) -> str:

@@ -9,6 +9,6 @@ from programs.api.views import ProgramViewSet
 app_name = "programs"
 
 router = SimpleRouter()
-router.register("programs", ProgramViewSet)
+router.register("programs", ProgramViewSet, basename="program")
 
 urlpatterns = router.urls

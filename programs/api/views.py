@@ -30,7 +30,6 @@ class ProgramViewSet(
 ):
     """Programs: list them, look one up, create one, stop one."""
 
-    queryset = Program.objects.all()
     serializer_class = ProgramDetailSerializer
     parser_classes = [BoundedJSONParser]
     permission_classes = [ProgramPermissions]
@@ -39,10 +38,8 @@ class ProgramViewSet(
     lookup_value_regex = r"[^/\x00]+"
 
     def get_queryset(self) -> QuerySet[Program]:
-        programs = super().get_queryset()
-        if self.action == "list":
-            programs = programs.defer("program_data", "job_data")
-        return programs
+        programs = Program.objects.all()
+        return programs.defer("program_data", "job_data") if self.action == "list" else programs
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         serializers: dict[str, type[BaseSerializer[Any]]] = {

@@ -1,0 +1,62 @@
+"""The columns of a program, as its page and the list show them."""
+
+from __future__ import annotations
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from programs.admin.text import legible, moment
+from programs.models import Program
+
+SUMMARY = ("queue", "created_by", "idempotency_key", "worker")
+TIMES = (
+    "created_at",
+    "run_at",
+    "due_at",
+    "started_at",
+    "step_started_at",
+    "paused_at",
+    "stop_requested_at",
+    "stopped_at",
+    "finished_at",
+    "errored_at",
+    "updated_at",
+)
+COUNTERS = ("step", "step_retry_count", "losses", "epoch", "content_hash")
+
+Facts = list[tuple[str, str]]
+
+
+def state(program: Program) -> SafeString:
+    """Return the state of a program as a badge."""
+    return format_html(
+        '<span class="programs-state programs-{}">{}</span>',
+        program.state.value,
+        program.state.label,
+    )
+
+
+def progress(program: Program) -> str:
+    """Return where a program stands: "step 2 of 5: import_orders"."""
+    jobs = program.jobs if isinstance(program.jobs, list) else []  # rows may be others' work
+    name = jobs[program.step] if 0 <= program.step < len(jobs) else "no such job"
+    return f"step {program.step + 1} of {len(jobs)}: {legible(name)}"
+
+
+def summary(program: Program) -> Facts:
+    """Return what tells this program from the others."""
+    return [(_label(name), legible(getattr(program, name))) for name in SUMMARY]
+
+
+def times(program: Program) -> Facts:
+    """Return when what happened to it, or shall happen."""
+    return [(_label(name), moment(getattr(program, name)) or "") for name in TIMES]
+
+
+def counters(program: Program) -> Facts:
+    """Return what the engine counts."""
+    return [(_label(name), legible(getattr(program, name))) for name in COUNTERS]
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ")
