@@ -1,11 +1,17 @@
 """The project's URLs: landing page, console, API."""
 
+from __future__ import annotations
+
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import TemplateView
+
+admin.site.site_header = admin.site.site_title = "Program Executor"
+admin.site.index_title = "Console"
 
 urlpatterns = [
     path("", TemplateView.as_view(template_name="landing.html"), name="landing"),
     path("admin/", admin.site.urls),
     path("api/", include("programs.api.urls")),
+    path("api/login/", include("rest_framework.urls")),  # the link of the API's own pages
 ]
