@@ -1,4 +1,4 @@
-"""The project's settings for processes that tests start: their URLs come from the environment."""
+"""The project's settings for processes that tests start: what differs comes from the environment."""
 
 import os
 
@@ -10,3 +10,5 @@ DEBUG = False  # as in production: no log of queries
 PROGRAM_EXECUTOR = {**PROGRAM_EXECUTOR, "JOB_MODULES": ["jobs", "tests.jobs"]}
 if "TEST_LEASE" in os.environ:
     PROGRAM_EXECUTOR["LEASE"] = float(os.environ["TEST_LEASE"])
+if "TEST_QUEUE_NAME" in os.environ:
+    PROGRAM_EXECUTOR["QUEUE_NAME"] = os.environ["TEST_QUEUE_NAME"]

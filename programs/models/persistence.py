@@ -107,12 +107,19 @@ def drop_open_transactions(before: TransactionState) -> bool:
 
 def _transaction_state(connection: BaseDatabaseWrapper) -> tuple[bool, int, bool]:
     """Return (Django's atomic, depth of savepoints, nothing open below Django's knowledge)."""
-    raw: Any = connection.connection
     idle = True
-    if raw is not None and not connection.in_atomic_block:
-        if hasattr(raw, "in_transaction"):  # sqlite3
-            idle = not raw.in_transaction
-        elif hasattr(raw, "get_transaction_status"):  # psycopg2
-            idle = raw.closed or raw.get_transaction_status() == 0
-        idle = bool(idle and connection.autocommit)
+    if connection.connection is not None and not connection.in_atomic_block:
+        try:
+            idle = connection.autocommit and _is_idle(connection.connection)
+        except Exception:  # noqa: BLE001 (the driver's own: the job has closed it by its hand)
+            connection.close()
     return connection.in_atomic_block, len(connection.savepoint_ids), idle
+
+
+def _is_idle(raw: Any) -> bool:
+    """Ask the driver whether a transaction is open, as after a BEGIN of the job's own."""
+    if hasattr(raw, "in_transaction"):  # sqlite3
+        return not raw.in_transaction
+    if hasattr(raw, "get_transaction_status"):  # psycopg2
+        return bool(raw.get_transaction_status() == 0 or raw.closed)
+    return True

@@ -40,7 +40,7 @@ def main() -> None:
     prepare_connections()
     hinted = settings.AMQP_URL is not None and not plan.burst
     crew = Crew(plan, hinted=hinted)
-    signal.signal(signal.SIGTERM, lambda *_: crew.close())
+    signal.signal(signal.SIGTERM, lambda *_: crew.drain())
     ear = threading.Thread(target=listen, args=(orders, crew), name="supervisor", daemon=True)
     ear.start()
     consumer = Consumer(plan.queues, crew.inbox, prefetch=plan.threads) if hinted else None
@@ -59,7 +59,7 @@ def listen(orders: int, crew: Crew) -> None:
     with os.fdopen(orders, "rb") as lines:
         for line in lines:
             if line == DRAIN:
-                crew.close()
+                crew.drain()
             else:
                 crew.board.apply(Notice.decode(line))
     os._exit(1)

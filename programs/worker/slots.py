@@ -37,7 +37,8 @@ class Crew:
         self.inbox = Inbox(plan.threads)
         self.board = Board()
         self.sweep = Sweep(plan.queues, adaptive=not hinted)
-        self.closing = threading.Event()
+        self.closing = threading.Event()  # no further program is claimed
+        self.draining = threading.Event()  # nor is a further step started
         self._lock = threading.Lock()
         self._claims_left = plan.max_programs
         self._slots = [Slot(name, self) for name in plan.slots]
@@ -49,9 +50,14 @@ class Crew:
             slot.start()
 
     def close(self) -> None:
-        """Claim no further program and start no further step; return at once."""
+        """Claim no further program; return at once."""
         self.closing.set()
         self.inbox.close()
+
+    def drain(self) -> None:
+        """Start no further step either: what runs goes back to its queue after its step."""
+        self.draining.set()
+        self.close()
 
     def join(self) -> None:
         """Wait until every slot is done with its running step."""
@@ -163,7 +169,7 @@ class Slot(threading.Thread):
 
         def must_give_way() -> bool:
             nonlocal ends_at
-            if crew.closing.is_set():
+            if crew.draining.is_set():
                 return True
             if monotonic() < ends_at:
                 return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from typing import Any
 
+from django.core import checks
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.db import connections
@@ -41,6 +42,7 @@ def seconds(text: str) -> float:
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # handle() does, so that its first line is not a warning
     help = "Run programs: claim those that are due and execute their jobs, until told to end."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -71,6 +73,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         logs.configure()
+        self._require_sound_settings()
         self._require_tables()
         timeout = options["shutdown_timeout"]
         orders = Orders(
@@ -87,6 +90,11 @@ class Command(BaseCommand):
         self.stdout.flush()
         connections.close_all()
         Supervisor(orders).run()
+
+    def _require_sound_settings(self) -> None:
+        """End with what `manage.py check` says if it finds errors; warnings are left to it."""
+        if any(found.is_serious() and not found.is_silenced() for found in checks.run_checks()):
+            self.check()
 
     def _require_tables(self) -> None:
         """Say what to do where the tables are missing; a database that is away is waited for."""

@@ -1,0 +1,90 @@
+"""Sites for the acceptance tests: each kind is migrated once, and emptied before each test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import dj_database_url
+import pytest
+from django.core.management import call_command
+from django.db import connections
+from pytest_django import DjangoDbBlocker
+from pytest_django.fixtures import Settings
+
+from programs.models import Attempt, Operation, Program
+from programs.models import Worker as WorkerRow
+from tests.servers import Postgres, RabbitMQ
+from tests.site import Site
+
+SITE = "site"  # the alias under which this process reaches the site's database
+KINDS = ("sqlite", "postgresql", "rabbitmq")  # the last: PostgreSQL with a broker
+
+
+@pytest.fixture(scope="session")
+def migrated(
+    tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker
+) -> Iterator[dict[str, str]]:
+    """The URLs of the databases that are migrated already, by vendor."""
+    yield {}
+    with django_db_blocker.unblock():
+        connections[SITE].close()
+        del connections[SITE]
+        del connections.settings[SITE]
+
+
+@pytest.fixture(params=KINDS)
+def site(
+    request: pytest.FixtureRequest,
+    migrated: dict[str, str],
+    settings: Settings,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[Site]:
+    """A site of each kind: SQLite alone, PostgreSQL alone, PostgreSQL with RabbitMQ."""
+    kind = request.param
+    vendor = "sqlite" if kind == "sqlite" else "postgresql"
+    if vendor == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+    with django_db_blocker.unblock():
+        url = migrated.get(vendor)
+        if url is None:
+            file = tmp_path_factory.mktemp("site") / "site.sqlite3"
+            url = f"sqlite:///{file}" if vendor == "sqlite" else server.new_database()
+        connect(url)
+        if vendor not in migrated:
+            call_command("migrate", database=SITE, verbosity=0)
+            migrated[vendor] = url
+        for model in (Attempt, Operation, Program, WorkerRow):
+            model.objects.using(SITE).all().delete()
+        environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.worker_settings",
+            "DATABASE_URL": url,
+            "AMQP_URL": "",
+        }
+        own = {**settings.PROGRAM_EXECUTOR, "DATABASE": SITE, "AMQP_URL": None}
+        if kind == "rabbitmq":
+            broker: RabbitMQ = request.getfixturevalue("rabbitmq")
+            own["AMQP_URL"] = environment["AMQP_URL"] = broker.url
+            own["QUEUE_NAME"] = environment["TEST_QUEUE_NAME"] = broker.new_queue("reports")
+        settings.PROGRAM_EXECUTOR = own
+        site = Site(environment, tmp_path)
+        try:
+            yield site
+        finally:
+            site.close()
+            connections[SITE].close()
+
+
+def connect(url: str) -> None:
+    """Let this thread's next connection of the alias lead to `url`."""
+    options = {"transaction_mode": "IMMEDIATE", "timeout": 20} if url.startswith("sqlite") else {}
+    parsed = {**dj_database_url.parse(url), "OPTIONS": options}
+    if SITE in connections.settings:
+        connections[SITE].close()
+        del connections[SITE]
+    filled = connections.configure_settings({"default": {}, SITE: parsed})
+    connections.settings[SITE] = filled[SITE]

@@ -1,0 +1,137 @@
+"""A site under test: a database, perhaps a broker, and workers as real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from programs.models import Program, State
+from tests.waiting import eventually
+
+ROOT = Path(__file__).parent.parent
+
+
+class Worker:
+    """A `runworker` process, its output in a file."""
+
+    def __init__(self, environment: dict[str, str], log: Path, *options: str) -> None:
+        self.log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "runworker", *options],
+                cwd=ROOT,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    @property
+    def name(self) -> str:
+        """The worker's unique name, as its first line gives it."""
+        return eventually(lambda: self.output.startswith("worker ") and self.output.split()[1])
+
+    @property
+    def children(self) -> list[int]:
+        """The process ids of the children that live now."""
+        listed = subprocess.run(
+            ["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True
+        )
+        rows = (line.split() for line in listed.stdout.splitlines())
+        parent = str(self.process.pid)
+        return [int(pid) for pid, ppid, state in rows if ppid == parent and "Z" not in state]
+
+    def started(self) -> Worker:
+        """Wait until it looks for programs."""
+        eventually(lambda: self.children, within=30)
+        return self
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def kill_child(self) -> None:
+        os.kill(self.children[0], signal.SIGKILL)
+
+    def kill(self) -> None:
+        """Kill the supervisor and all children at once, as a power cut would."""
+        pids = [self.process.pid, *self.children]
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait(timeout=10)
+
+    def terminate(self, within: float = 30.0) -> int:
+        """Ask it to end and return its exit code."""
+        self.signal(signal.SIGTERM)
+        return self.process.wait(timeout=within)
+
+
+class Site:
+    """What a test talks to: create programs in this process, run them in workers' processes."""
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self.environment = environment
+        self.folder = folder
+        self._workers: list[Worker] = []
+
+    def worker(self, *options: str, **environment: str) -> Worker:
+        """Start a worker process."""
+        log = self.folder / f"worker-{len(self._workers) + 1}.log"
+        worker = Worker({**self.environment, **environment}, log, *options)
+        self._workers.append(worker)
+        return worker
+
+    def manage(self, *arguments: str, timeout: float = 60.0) -> str:
+        """Run a management command to its end and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def close(self) -> None:
+        """Kill what still runs."""
+        for worker in self._workers:
+            if worker.process.poll() is None:
+                worker.kill()
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal"
+
+    def events(self) -> Iterator[tuple[float, str, str, int, int, int]]:
+        """Yield the journal's lines: time, event, run_id, step, attempt, process id."""
+        if not self.journal.exists():
+            return
+        for line in self.journal.read_text().splitlines():
+            time, event, run_id, step, attempt, pid = line.split()
+            yield float(time), event, run_id, int(step), int(attempt), int(pid)
+
+
+def state(program: Program) -> State:
+    return Program.objects.get(pk=program.pk).state
+
+
+def wait_for(program: Program, wanted: State, within: float = 20.0) -> Program:
+    """Wait until the program is in this state, and return it."""
+    eventually(lambda: state(program) is wanted, within=within)
+    return Program.objects.get(pk=program.pk)
+
+
+def all_ended() -> bool:
+    return not Program.objects.open().exists()
