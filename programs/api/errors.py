@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import RequestDataTooBig
 from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
 
@@ -16,9 +17,10 @@ class Conflict(APIException):
 
 
 class TooLarge(APIException):
-    """The body of the request is too large."""
+    """The body of the request is larger than DATA_UPLOAD_MAX_MEMORY_SIZE."""
 
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_detail = "The body is larger than DATA_UPLOAD_MAX_MEMORY_SIZE."
     default_code = "too_large"
 
 
@@ -28,6 +30,8 @@ def translated(error: Exception) -> Exception:
         return ValidationError({encodable(error.field): [encodable(error.reason)]})
     if isinstance(error, (IdempotencyConflict, OperationRefused)):
         return Conflict(encodable(str(error)))
+    if isinstance(error, RequestDataTooBig):
+        return TooLarge()
     return error
 
 

@@ -6,11 +6,8 @@ import io
 from collections.abc import Mapping
 from typing import IO, Any
 
-from django.conf import settings
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
-
-from programs.api.errors import TooLarge
 
 
 class BoundedJSONParser(JSONParser):
@@ -22,10 +19,8 @@ class BoundedJSONParser(JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        body = stream.read() if limit is None else stream.read(limit + 1)
-        if limit is not None and len(body) > limit:
-            raise TooLarge(f"The body is longer than {limit} bytes (DATA_UPLOAD_MAX_MEMORY_SIZE).")
+        assert parser_context is not None
+        body = parser_context["request"].body  # which holds to DATA_UPLOAD_MAX_MEMORY_SIZE
         try:
             return super().parse(io.BytesIO(body), media_type, parser_context)
         except RecursionError as error:
