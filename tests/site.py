@@ -20,6 +20,7 @@ class Worker:
 
     def __init__(self, environment: dict[str, str], log: Path, *options: str) -> None:
         self.log = log
+        self._hinted = bool(environment["AMQP_URL"]) and "--burst" not in options
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "runworker", *options],
@@ -49,8 +50,10 @@ class Worker:
         return [int(pid) for pid, ppid, state in rows if ppid == parent and "Z" not in state]
 
     def started(self) -> Worker:
-        """Wait until it looks for programs."""
+        """Wait until it looks for programs, and hears hints where there is a broker."""
         eventually(lambda: self.children, within=30)
+        if self._hinted:
+            eventually(lambda: "Connected to RabbitMQ" in self.output, within=30)
         return self
 
     def signal(self, number: signal.Signals) -> None:
