@@ -71,7 +71,7 @@ def take_step(program: Program, lease: Lease, number: int) -> tuple[Standing, Ba
             started_at=Utc(after=started - monotonic()),
             ended_at=Utc(),
             outcome=outcome.ending,
-            log=log.text(),
+            log=outcomes.clean(log.text()) or None,
         )
         if outcome.failure is not None:
             attempt.error_class = outcome.failure.error_class

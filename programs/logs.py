@@ -35,10 +35,10 @@ class StepLog:
         self._room -= size
         self._lines.append(line)
 
-    def text(self) -> str | None:
-        """Return the lines, or None where nothing was logged."""
+    def text(self) -> str:
+        """Return the lines that were kept."""
         if not self._dropped:
-            return "\n".join(self._lines) or None
+            return "\n".join(self._lines)
         return "\n".join([*self._lines, f"... {self._dropped} lines more, not kept (LOG_LIMIT)"])
 
 

@@ -17,9 +17,9 @@ from programs.data import JsonObject
 from programs.errors import IdempotencyConflict, InvalidData, InvalidProgram
 from programs.models import Program, Worker
 from programs.models.clock import Utc
+from programs.models.columns import DEFAULT_QUEUE
 from programs.transport.publisher import publish
 
-DEFAULT_QUEUE = "default"
 QUEUE_NAME_LENGTH = 100  # characters
 TEXT_LENGTH = 255  # characters of names, keys and the like
 BATCH = 500  # rows of one INSERT

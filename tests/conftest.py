@@ -27,9 +27,7 @@ def postgres(postgres_server: Postgres) -> Postgres:
 def django_db_modify_db_settings(postgres_server: Postgres) -> None:
     """Lead the alias `postgresql` to this session's server, before the databases are made."""
     given = dj_database_url.parse(postgres_server.url)
-    connections.settings["postgresql"].update(given)
-    if hasattr(connections._connections, "postgresql"):
-        del connections["postgresql"]  # made before the server was known
+    connections["postgresql"].settings_dict.update(given)
 
 
 @pytest.fixture(params=["default", "postgresql"], ids=["sqlite", "postgresql"])

@@ -222,7 +222,7 @@ class Asynchronous(Job):
 
     name = "asynchronous"
 
-    async def execute(self, message: Message, job_data: JobData) -> None:  # type: ignore[override]
+    async def execute(self, message: Message, job_data: JobData) -> None:
         await job_data.amerge({"n": (await job_data.aget()).get("n", 0) + 1})
         await job_data.acheckpoint({"checked": True})
         if message.program_data.get("how") == "fail":

@@ -18,7 +18,7 @@ def claim(program: Program, slot: str = SLOT, lease: float = 60.0) -> Program | 
 
 def claimed(*jobs: str, slot: str = SLOT, lease: float = 60.0, **given: object) -> Program:
     """Create a program and claim it."""
-    program = claim(create_program(list(jobs), **given), slot, lease)  # type: ignore[arg-type]
+    program = claim(create_program(list(jobs), **given), slot, lease)
     assert program is not None
     return program
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -37,7 +38,8 @@ class Worker:
     @property
     def name(self) -> str:
         """The worker's unique name, as its first line gives it."""
-        return eventually(lambda: self.output.startswith("worker ") and self.output.split()[1])
+        eventually(lambda: self.output.startswith("worker "))
+        return self.output.split()[1]
 
     @property
     def children(self) -> list[int]:
@@ -66,10 +68,8 @@ class Worker:
         """Kill the supervisor and all children at once, as a power cut would."""
         pids = [self.process.pid, *self.children]
         for pid in pids:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         self.process.wait(timeout=10)
 
     def terminate(self, within: float = 30.0) -> int:

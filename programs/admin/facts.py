@@ -50,7 +50,7 @@ def summary(program: Program) -> Facts:
 
 def times(program: Program) -> Facts:
     """Return when what happened to it, or shall happen."""
-    return [(_label(name), moment(getattr(program, name)) or "") for name in TIMES]
+    return [(_label(name), moment(getattr(program, name))) for name in TIMES]
 
 
 def counters(program: Program) -> Facts:

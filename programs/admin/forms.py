@@ -16,7 +16,8 @@ from programs.admin.text import as_json, legible
 from programs.data import JsonObject
 from programs.errors import InvalidProgram
 from programs.models import Program
-from programs.submission import DEFAULT_QUEUE, QUEUE_NAME_LENGTH, TEXT_LENGTH
+from programs.models.columns import DEFAULT_QUEUE
+from programs.submission import QUEUE_NAME_LENGTH, TEXT_LENGTH
 
 
 class ObjectField(forms.CharField):

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from programs.admin.readonly import ReadOnlyAdmin
-from programs.admin.text import as_json, block, legible, moment
+from programs.admin.text import NOTHING, as_json, code, legible, lines, moment
 from programs.models import Operation, Program
 
 OPERATIONS_SHOWN = 50  # on the page of a program: the newest
@@ -24,7 +24,7 @@ class ShownOperation:
     """One operation on the page of its program, its texts legible."""
 
     pk: int
-    created_at: str | None
+    created_at: str
     done: str
     by: str
     reason: str
@@ -62,7 +62,7 @@ class OperationAdmin(ReadOnlyAdmin):
         return rows
 
     @admin.display(description="when", ordering="created_at")
-    def shown_created_at(self, operation: Operation) -> str | None:
+    def shown_created_at(self, operation: Operation) -> str:
         return moment(operation.created_at)
 
     @admin.display(description="program")
@@ -79,14 +79,14 @@ class OperationAdmin(ReadOnlyAdmin):
             legible(operation.run_id),
         )
 
-    @admin.display(description="by", ordering="by", empty_value="unknown")
-    def operator(self, operation: Operation) -> str | None:
-        return legible(operation.by) or None
+    @admin.display(description="by", ordering="by")
+    def operator(self, operation: Operation) -> str:
+        return legible(operation.by) or NOTHING
 
     @admin.display(description="reason")
-    def why(self, operation: Operation) -> SafeString | None:
-        return block(legible(operation.reason)) if operation.reason else None
+    def why(self, operation: Operation) -> SafeString:
+        return lines(legible(operation.reason) or NOTHING)
 
     @admin.display(description="details")
     def details(self, operation: Operation) -> SafeString:
-        return block(as_json(operation.detail))
+        return code(as_json(operation.detail))

@@ -31,7 +31,7 @@ from programs.admin.forms import CreationForm
 from programs.admin.levers import LEVERS, Lever, offered
 from programs.admin.operation import operations_of
 from programs.admin.steps import steps_of
-from programs.admin.text import as_json, legible, moment
+from programs.admin.text import NOTHING, as_json, legible, moment
 from programs.errors import IdempotencyConflict, InvalidProgram, OperationRefused
 from programs.models import Program
 
@@ -87,16 +87,16 @@ class ProgramAdmin(BulkActions):
         )
 
     @admin.display(ordering="created_at")
-    def created(self, program: Program) -> str | None:
+    def created(self, program: Program) -> str:
         return moment(program.created_at)
 
     @admin.display(ordering="due_at")
-    def due(self, program: Program) -> str | None:
-        return None if program.worker else moment(program.due_at)  # claimed: the lease's end
+    def due(self, program: Program) -> str:
+        return moment(None if program.worker else program.due_at)  # claimed: the lease's end
 
     @admin.display(description="by", ordering="created_by")
-    def creator(self, program: Program) -> str | None:
-        return legible(program.created_by) or None
+    def creator(self, program: Program) -> str:
+        return legible(program.created_by) or NOTHING
 
     # The pages --------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ class ReadOnlyAdmin(ModelAdmin):
     show_full_result_count = False  # it would count the whole table for every page
     show_facets = admin.ShowFacets.NEVER  # so would they, for each of their values
     list_per_page = 50
+    change_form_template = "admin/programs/readonly.html"
 
     class Media:
         css = {"all": ["programs/console.css"]}

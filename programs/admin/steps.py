@@ -18,7 +18,7 @@ class ShownAttempt:
     number: int
     outcome: str
     succeeded: bool
-    started_at: str | None
+    started_at: str
     took: str
     worker: str
     error: str

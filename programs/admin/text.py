@@ -20,6 +20,9 @@ DIRECTIONS = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x2
 LEGIBLE = {code: f"\\u{code:04x}" for code in CONTROLS | DIRECTIONS}
 
 
+NOTHING = "-"  # stands where there is nothing to show
+
+
 def legible(value: object) -> str:
     """Return `value` as text that cannot pose as another; None is the empty text."""
     return "" if value is None else str(value).translate(LEGIBLE)
@@ -30,15 +33,20 @@ def as_json(value: object) -> str:
     return legible(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
-def block(text: str) -> SafeString:
+def lines(text: str) -> SafeString:
     """Return `text` as HTML that keeps its lines and wraps the long ones."""
+    return format_html('<div class="programs-text">{}</div>', text)
+
+
+def code(text: str) -> SafeString:
+    """Return `text` as HTML that keeps its columns, too."""
     return format_html('<pre class="programs-text">{}</pre>', text)
 
 
-def moment(value: datetime | None) -> str | None:
-    """Return a moment to the second, in the current time zone."""
+def moment(value: datetime | None) -> str:
+    """Return a moment to the second, in the current time zone; None is a dash."""
     if value is None:
-        return None
+        return NOTHING
     local = timezone.localtime(value) if timezone.is_aware(value) else value
     return date_format(local, "Y-m-d H:i:s")
 

@@ -44,15 +44,15 @@ class WorkerAdmin(ReadOnlyAdmin):
         return bool(worker.live)
 
     @admin.display(ordering="started_at")
-    def started(self, worker: Worker) -> str | None:
+    def started(self, worker: Worker) -> str:
         return moment(worker.started_at)
 
     @admin.display(ordering="last_seen_at")
-    def last_seen(self, worker: Worker) -> str | None:
+    def last_seen(self, worker: Worker) -> str:
         return moment(worker.last_seen_at)
 
     @admin.display(ordering="stopped_at")
-    def stopped(self, worker: Worker) -> str | None:
+    def stopped(self, worker: Worker) -> str:
         return moment(worker.stopped_at)
 
     @admin.display(description="queues")

@@ -14,6 +14,8 @@ from programs.data import JsonObject
 from programs.models.clock import Utc
 from programs.models.state import ENDED, State
 
+DEFAULT_QUEUE = "default"
+
 
 def new_run_id() -> str:
     """Return a unique run id: 24 hexadecimal digits, those of later programs sort later."""

@@ -44,7 +44,11 @@ class ProgramQuerySet(models.QuerySet["Program"]):
 
     def unblemished(self) -> ProgramQuerySet:
         """Those that no worker was lost with: neither counted losses nor a claim left behind."""
-        return self.filter(losses=0, worker__isnull=True)
+        return self.unclaimed().filter(losses=0)
+
+    def unclaimed(self) -> ProgramQuerySet:
+        """Those that no slot has claimed, alive or not."""
+        return self.filter(worker__isnull=True)
 
     def held_by(self, slots: Sequence[str]) -> ProgramQuerySet:
         """Those claimed by these slots, whether or not the lease has run out."""

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Value
 from django.db.models.functions import Coalesce, Greatest
 
 from programs.data import JsonObject
 from programs.models.clock import Utc
-from programs.models.columns import Columns
+from programs.models.columns import DEFAULT_QUEUE, Columns
 from programs.models.state import OPEN
 
 REOPENED = {
+    "queue": Coalesce(F("queue"), Value(DEFAULT_QUEUE)),  # a row of the original's is adopted
     "errored_at": None,
     "error_message": None,
     "stopped_at": None,

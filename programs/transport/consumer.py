@@ -173,6 +173,7 @@ class ConsumerSession:
                 f"RabbitMQ cancelled the consumer of queue {broker_queue(self._consumed[tag])!r}: "
                 "the queue was deleted or its node is down"
             )
+        self._answer()  # a slot may have been interrupted before it called for that
 
     def pause(self) -> None:
         """Give back what no slot comes for, so that another worker may take it."""
@@ -257,6 +258,8 @@ class ConsumerSession:
     def _answer(self) -> None:
         """Send what has been noted, in as few frames as possible."""
         with self._lock:
+            if not self._settled and not self._given_back:
+                return
             settled, given_back = self._settled[:], self._given_back[:]
             self._settled.clear()
             self._given_back.clear()

@@ -16,6 +16,9 @@ LIMIT = 10_000
 # Seconds. The sweep has long found the row of a hint this old.
 USEFUL_FOR = 60.0
 WARNING_INTERVAL = 10.0
+# Told once for many hints; told again, for a caller may have been interrupted before it did.
+TOLD_FOR = 1.0
+NEVER = float("-inf")
 
 
 @dataclass(slots=True, eq=False)
@@ -41,10 +44,10 @@ class Handover:
         self._changed = threading.Condition(threading.Lock())  # guards all below
         self._waiting: deque[Outgoing] = deque()
         self._unsettled = 0
-        self._told = False
+        self._told_at = NEVER
         self._failing = False
         self._dropped = 0
-        self._warned_at = -WARNING_INTERVAL
+        self._warned_at = NEVER
 
     def put(self, outgoing: Outgoing) -> bool:
         """Add a hint; return whether the publisher's thread has to be told."""
@@ -59,7 +62,9 @@ class Handover:
             else:
                 self._unsettled += 1
             self._waiting.append(outgoing)
-            tell, self._told = not self._told, True
+            tell = outgoing.handed_over_at - self._told_at > TOLD_FOR
+            if tell:
+                self._told_at = outgoing.handed_over_at
         if dropped:
             logger.warning(
                 "Hints dropped: %d, for more than %d wait; the sweep finds their programs.",
@@ -72,17 +77,17 @@ class Handover:
     def take(self, limit: int) -> list[Outgoing]:
         """Return up to `limit` hints that are still useful, oldest first."""
         taken: list[Outgoing] = []
-        useful_from = time.monotonic() - USEFUL_FOR
+        now = time.monotonic()
         expired = 0
         with self._changed:
             while self._waiting and len(taken) < limit:
                 outgoing = self._waiting.popleft()
-                if outgoing.handed_over_at < useful_from:
+                if now - outgoing.handed_over_at > USEFUL_FOR:
                     expired += 1
                 else:
                     taken.append(outgoing)
             # While some are left the thread comes back by itself, when confirms have made room.
-            self._told = bool(self._waiting)
+            self._told_at = now if self._waiting else NEVER
         if expired:
             logger.info(
                 "Hints dropped: %d, for they are over %.0f s old; the sweep has their programs.",

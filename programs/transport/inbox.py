@@ -102,18 +102,19 @@ class Inbox:
             self._changed.notify_all()
 
     def stalled(self, seconds: float = 1.0) -> bool:
-        """Return whether deliveries wait and no slot has come for one for `seconds`."""
+        """Return whether deliveries wait and no slot has come for one for `seconds`.
+
+        Once the inbox is closed no slot ever comes.
+        """
         with self._changed:
-            return (
-                bool(self._waiting)
-                and self._idle == 0
-                and time.monotonic() - self._last_take >= seconds
-            )
+            if self._closed or not self._waiting:
+                return bool(self._waiting)
+            return self._idle == 0 and time.monotonic() - self._last_take >= seconds
 
     def has_room(self) -> bool:
         """Return whether a slot waits for which there is no delivery."""
         with self._changed:
-            return self._idle > len(self._waiting)
+            return not self._closed and self._idle > len(self._waiting)
 
     def take_back(self) -> list[Delivery]:
         """Empty the inbox and return what waited in it."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from django.db import Error as DatabaseError
-from django.db import connections
+from django.db import connections, reset_queries
 
 from programs import execution, signals
 from programs.conf import settings
@@ -115,6 +115,7 @@ class Slot(threading.Thread):
         finally:
             self._crew.sweep.end(self.name)
             self._last_use = monotonic()
+            reset_queries()  # with DEBUG, Django remembers them, by the thousand
         if standing is Standing.YIELDED and program.queue is not None:
             publish(program.run_id, program.queue)
         if standing is Standing.LOST:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from time import monotonic
 
 from programs import execution
@@ -54,9 +54,10 @@ class Sweep:
 
         `at_most`: how many programs of each queue a look fetches, for other slots to claim.
         """
-        while (candidate := self._candidate(at_most)) is not None:
+        for candidate in self._candidates(at_most):
             claimed = self._try(candidate, slot, lease)
             if claimed is not None:
+                self.hurry()  # where one was, there may be more
                 return claimed
         return None
 
@@ -65,25 +66,30 @@ class Sweep:
         if self._suspect_slot == slot:
             self._suspect_slot = None
 
-    def _candidate(self, at_most: int) -> Program | None:
-        with self._lock:
-            if not self._found and monotonic() >= self._next_look:
-                self._look(at_most)
-            return self._found.popleft() if self._found else None
+    def _candidates(self, at_most: int) -> Iterator[Program]:
+        """Yield what was found and nobody has taken yet, with at most one look in between."""
+        looked = False
+        while True:
+            with self._lock:
+                if not self._found and not looked and monotonic() >= self._next_look:
+                    looked = True
+                    self._look(at_most)
+                if not self._found:
+                    return
+                candidate = self._found.popleft()
+            yield candidate
 
     def _look(self, at_most: int) -> None:
+        self._next_look = monotonic() + self._pause * random.uniform(0.8, 1.2)
+        self._pause = min(self._pause * 2, SLOWEST)
         random.shuffle(self._queues)  # no queue is always last
         for queue in self._queues:
             ripe = Program.objects.ripe(queue)
             if self._suspect_slot is not None:
                 ripe = ripe.unblemished()
+            elif is_settling():
+                ripe = ripe.unclaimed()
             self._found.extend(ripe[:at_most])
-        if self._found:
-            self._pause = QUICKEST if self._adaptive else SLOWEST
-            self._next_look = monotonic()
-        else:
-            self._next_look = monotonic() + self._pause * random.uniform(0.8, 1.2)
-            self._pause = min(self._pause * 2, SLOWEST)
 
     def _try(self, candidate: Program, slot: str, lease: float) -> Program | None:
         if candidate.errored_at is not None:
@@ -110,8 +116,6 @@ class Sweep:
 
     def _release_lost(self, candidate: Program) -> bool:
         """Take the claim from a slot whose lease has run out; tell whether it is to be had now."""
-        if is_settling():
-            return False
         standing = candidate.lose(counted=True, expired=True)
         execution.announce(candidate, standing, loss_of(candidate, standing))
         candidate.worker = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -174,7 +175,7 @@ def test_a_killed_worker_is_replaced_by_another_once_its_lease_has_run_out(site:
 
     finished = wait_for(program, State.FINISHED)
     assert endings(finished) == [Ending.LOST, Ending.SUCCEEDED, Ending.SUCCEEDED]
-    assert finished.attempts.last().worker.startswith(second.name)
+    assert list(finished.attempts.all())[-1].worker.startswith(second.name)
 
 
 def test_a_child_ends_when_its_supervisor_is_gone(site: Site) -> None:
@@ -211,9 +212,7 @@ def test_a_job_that_ends_its_process_is_quarantined_and_no_neighbour_is(
         wait_for(neighbour, State.FINISHED, within=40)
 
 
-@pytest.mark.parametrize(
-    "how", ["leave_atomic_open", "leave_begin_open", "leave_autocommit_off"]
-)
+@pytest.mark.parametrize("how", ["leave_atomic_open", "leave_begin_open", "leave_autocommit_off"])
 def test_a_job_that_leaves_a_transaction_open_fails_and_the_worker_goes_on(
     site: Site, how: str
 ) -> None:
@@ -237,8 +236,7 @@ def test_a_worker_survives_what_jobs_do(site: Site, how: str) -> None:
 def test_programs_run_beside_each_other_and_their_jobs_in_order(site: Site) -> None:
     given = {"how": "sleep", "seconds": 0.05, "journal": str(site.journal)}
     programs = create_programs(
-        {"jobs": ["behave", "behave_too", "behave_again"], "program_data": given}
-        for _ in range(12)
+        {"jobs": ["behave", "behave_too", "behave_again"], "program_data": given} for _ in range(12)
     )
     site.worker("--threads", "4", "--burst").process.wait(timeout=60)
 
@@ -304,12 +302,8 @@ def test_a_worker_starts_anew_when_the_code_changes(site: Site) -> None:
 def test_log_lines_are_json_when_asked_for(site: Site) -> None:
     worker = site.worker(LOG_FORMAT="json").started()
     program = wait_for(create_program(["noop"]), State.FINISHED)
-    line = eventually(
-        lambda: next((x for x in worker.output.splitlines() if program.run_id in x), None)
-    )
-    import json
-
-    assert json.loads(line)["action"] == "program_finished"
+    lines = eventually(lambda: [x for x in worker.output.splitlines() if program.run_id in x])
+    assert json.loads(lines[0])["action"] == "program_finished"
 
 
 @on_rabbitmq

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import pytest
@@ -168,7 +169,7 @@ def test_a_retry_from_an_earlier_step_runs_it_and_what_follows_again() -> None:
 @pytest.mark.parametrize("step", [-1, 3, "1", 1.5, True])
 def test_a_retry_from_a_step_that_is_none_names_the_field(step: object) -> None:
     with pytest.raises(InvalidProgram, match="from_step"):
-        operations.retry_program(errored("noop"), from_step=step)  # type: ignore[arg-type]
+        operations.retry_program(errored("noop"), from_step=step)
 
 
 @pytest.mark.invariant(8)
@@ -268,10 +269,8 @@ def test_of_a_stop_and_a_claim_at_once_one_wins_and_the_end_is_one() -> None:
 
         def operate(program: Program = program, start: threading.Barrier = start) -> None:
             start.wait()
-            try:
+            with contextlib.suppress(OperationRefused):
                 operations.stop_program(program)
-            except OperationRefused:
-                pass
             connections.close_all()
 
         operator = threading.Thread(target=operate)

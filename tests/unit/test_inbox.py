@@ -131,6 +131,16 @@ def test_a_closed_inbox_gives_nothing_and_keeps_nobody(inbox):
     assert len(inbox.take_back()) == 1
 
 
+def test_what_comes_into_a_closed_inbox_is_stalled_at_once(inbox):
+    inbox.close()
+    assert not inbox.stalled()
+
+    inbox.put(delivery())
+
+    assert inbox.stalled()
+    assert not inbox.has_room()
+
+
 def test_it_is_stalled_once_no_slot_has_come_for_a_second(clock, inbox):
     inbox.put(delivery(1))
     inbox.put(delivery(2))

@@ -13,8 +13,8 @@ from django.db import connections
 from programs import logs
 from programs.conf import settings
 from programs.models import Program
+from programs.models.columns import DEFAULT_QUEUE
 from programs.redaction import redact_url
-from programs.submission import DEFAULT_QUEUE
 from programs.transport.topology import broker_queue
 from programs.worker.supervisor import Orders, Supervisor, unique_name
 
