@@ -145,7 +145,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
 }
 
-PROGRAM_EXECUTOR = {
+PROGRAM_EXECUTOR: dict[str, Any] = {
     "AMQP_URL": os.environ.get("AMQP_URL") or None,
     "JOB_MODULES": ["jobs"],
     "LOG_FORMAT": os.environ.get("LOG_FORMAT", "text"),

@@ -1,14 +1,13 @@
 """The settings of processes that tests start: what differs comes from the environment."""
 
 import os
-from typing import Any
 
 from executor_project.settings import *  # noqa: F403
-from executor_project.settings import PROGRAM_EXECUTOR as PROJECT
+from executor_project.settings import PROGRAM_EXECUTOR
 
 DEBUG = False  # as in production: no log of queries
 
-PROGRAM_EXECUTOR: dict[str, Any] = {**PROJECT, "JOB_MODULES": ["jobs", "tests.jobs"]}
+PROGRAM_EXECUTOR = {**PROGRAM_EXECUTOR, "JOB_MODULES": ["jobs", "tests.jobs"]}
 if "TEST_LEASE" in os.environ:
     PROGRAM_EXECUTOR["LEASE"] = float(os.environ["TEST_LEASE"])
 if "TEST_QUEUE_NAME" in os.environ:

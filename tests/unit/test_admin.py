@@ -146,6 +146,19 @@ def test_the_list_says_the_progress_and_the_error(ada: Client) -> None:
     assert "no such order" in page
 
 
+def test_the_list_filters_by_queue_and_date(ada: Client) -> None:
+    found = create_program(["noop"], queue="reports")
+    other = create_program(["noop"])
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+
+    by_queue = ada.get(LIST, {"queue": "reports"}).content.decode()
+    by_date = ada.get(LIST, {"created_at__gte": tomorrow.isoformat()}).content.decode()
+
+    assert found.run_id in by_queue
+    assert other.run_id not in by_queue
+    assert found.run_id not in by_date
+
+
 @pytest.mark.parametrize("words", ["no such order", "hopper"])
 def test_the_list_is_searched_by_error_and_creator(ada: Client, words: str) -> None:
     found = create_program(["behave"], failing("no such order"), created_by="hopper")
@@ -236,6 +249,20 @@ def test_the_page_shows_only_the_newest_attempts(ada: Client) -> None:
 
     assert page.count("<summary>Attempt") == 50
     assert "There are older attempts than those shown." in page
+
+
+def test_the_page_takes_as_many_queries_for_much_history_as_for_little(
+    ada: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    program = create_program(["noop", "noop"])
+    with CaptureQueriesContext(connection) as for_little:
+        ada.get(page_of(program))
+    for number in range(1, 21):
+        add_attempt(program, number=number, epoch=number)
+        program.operations.create(verb=Verb.PAUSE)
+
+    with django_assert_num_queries(len(for_little)):
+        ada.get(page_of(program))
 
 
 @pytest.mark.parametrize("state", list(State))
