@@ -99,7 +99,7 @@ class CreationForm(ConsoleForm):
 
 
 class ReasonForm(ConsoleForm):
-    """Why an operator does what he is about to do."""
+    """Why an operator does what they are about to do."""
 
     reason = forms.CharField(
         required=False,

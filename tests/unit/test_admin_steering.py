@@ -1,0 +1,236 @@
+"""The console: what an operator does to programs, and what they may not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from programs.admin.levers import LEVERS
+from programs.models import Operation, Program, State, Verb
+from programs.submission import create_program
+from tests.clients import VIEW, client_of
+from tests.console import (
+    DEEDS,
+    LIST,
+    PERMISSIONS,
+    failing,
+    is_untouched,
+    page_for,
+    page_of,
+    program_in,
+    run,
+    texts,
+)
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.filterwarnings("ignore:No directory at"),  # nobody has collected static files
+]
+
+every_verb = pytest.mark.parametrize("verb", list(Verb))
+
+
+# One program --------------------------------------------------------------------------------
+
+
+@every_verb
+def test_a_verb_is_done_with_its_permission_and_leaves_an_operation(verb: Verb) -> None:
+    state, given = DEEDS[verb]
+    program = program_in(state)
+    client = client_of(VIEW, PERMISSIONS[verb])
+    epoch = {"epoch": program.epoch} if verb is Verb.EDIT else {}
+
+    page = client.get(page_for(verb, program))
+    response = client.post(page_for(verb, program), {**given, **epoch, "reason": "I say so"})
+
+    assert page.status_code == 200
+    assert response["Location"] == page_of(program)
+    operation = Operation.objects.get()
+    assert (operation.program, operation.verb) == (program, verb)
+    assert (operation.by, operation.reason) == ("grace", "I say so")
+
+
+@every_verb
+def test_who_may_only_view_can_do_nothing(verb: Verb) -> None:
+    state, given = DEEDS[verb]
+    program = program_in(state)
+    client = client_of(VIEW)
+
+    page = client.get(page_of(program)).content.decode()
+
+    assert page_for(verb, program) not in page
+    assert client.get(page_for(verb, program)).status_code == 403
+    assert client.post(page_for(verb, program), {**given, "reason": "x"}).status_code == 403
+    assert is_untouched(program)
+
+
+@every_verb
+def test_a_verb_needs_its_own_permission(verb: Verb) -> None:
+    state, given = DEEDS[verb]
+    program = program_in(state)
+    client = client_of(VIEW, "change_program", *(set(PERMISSIONS.values()) - {PERMISSIONS[verb]}))
+
+    assert client.post(page_for(verb, program), {**given, "reason": "x"}).status_code == 403
+    assert is_untouched(program)
+
+
+@every_verb
+def test_a_verb_needs_the_permission_to_view(verb: Verb) -> None:
+    state, given = DEEDS[verb]
+    program = program_in(state)
+    client = client_of(PERMISSIONS[verb])
+
+    assert client.post(page_for(verb, program), {**given, "reason": "x"}).status_code == 403
+    assert is_untouched(program)
+
+
+@every_verb
+def test_a_verb_is_no_deed_without_a_post_and_its_token(verb: Verb) -> None:
+    state, given = DEEDS[verb]
+    program = program_in(state)
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(User.objects.create_superuser("ada"))
+
+    assert strict.get(page_for(verb, program), {**given, "reason": "x"}).status_code == 200
+    assert strict.post(page_for(verb, program), {**given, "reason": "x"}).status_code == 403
+    assert is_untouched(program)
+
+
+def test_a_refusal_says_the_state(admin_client: Client) -> None:
+    program = program_in(State.FINISHED)
+
+    response = admin_client.post(page_for(Verb.STOP, program), follow=True)
+
+    assert texts(response) == [f"program {program.run_id} is finished: it cannot be stopped"]
+    assert not Operation.objects.exists()
+
+
+def test_stopping_a_running_program_says_that_it_is_stopping(admin_client: Client) -> None:
+    program = program_in(State.RUNNING)
+
+    response = admin_client.post(page_for(Verb.STOP, program), follow=True)
+
+    assert texts(response) == [f"Stop: program {program.run_id} is stopping now."]
+
+
+def test_a_step_is_not_skipped_without_a_reason(admin_client: Client) -> None:
+    program = program_in(State.ERRORED)
+
+    response = admin_client.post(page_for(Verb.SKIP, program), {"reason": " "})
+
+    assert list(response.context["form"].errors) == ["reason"]
+    assert is_untouched(program)
+
+
+def test_a_program_is_retried_from_the_chosen_step(admin_client: Client) -> None:
+    program = create_program(["noop", "behave", "count"], failing())
+    run(program)
+
+    admin_client.post(page_for(Verb.RETRY, program), {"from_step": "0"})
+
+    program.refresh_from_db()
+    assert (program.step, program.state) == (0, State.WAITING)
+
+
+def test_a_step_that_is_not_there_is_not_retried(admin_client: Client) -> None:
+    program = program_in(State.ERRORED)
+
+    response = admin_client.post(page_for(Verb.RETRY, program), {"from_step": "2"})
+
+    assert list(response.context["form"].errors) == ["from_step"]
+
+
+def opened_form(client: Client, program: Program) -> dict[str, str]:
+    """Return what a browser would send from the page that edits the data."""
+    form = client.get(page_for(Verb.EDIT, program)).context["form"]
+    return {field.name: "" if field.value() is None else field.value() for field in form}
+
+
+def test_an_edit_leaves_alone_what_was_not_edited(admin_client: Client) -> None:
+    program = program_in(State.PAUSED)
+    given = opened_form(admin_client, program)
+
+    admin_client.post(page_for(Verb.EDIT, program), {**given, "program_data": '{"year": 2025}'})
+
+    program.refresh_from_db()
+    assert program.program_data == {"year": 2025}
+    assert Operation.objects.get().detail["after"] == {"program_data": {"year": 2025}}
+
+
+@pytest.mark.parametrize("field", ["program_data", "job_data"])
+@pytest.mark.parametrize("typed", ["{no json", "[]", '{"x": Infinity}', "[" * 100_000])
+def test_a_bad_edit_lands_on_its_field(admin_client: Client, field: str, typed: str) -> None:
+    program = program_in(State.PAUSED)
+    given = {"program_data": "{}", "job_data": "{}", "epoch": program.epoch, field: typed}
+
+    response = admin_client.post(page_for(Verb.EDIT, program), given)
+
+    assert list(response.context["form"].errors) == [field]
+    assert response.context["form"][field].value() == typed
+
+
+def test_an_edit_does_not_undo_what_the_jobs_stored_meanwhile(admin_client: Client) -> None:
+    program = create_program(["count"])
+    given = opened_form(admin_client, program)
+    run(program)
+    Program.objects.update(finished_at=None, errored_at=datetime.now(UTC))
+
+    response = admin_client.post(
+        page_for(Verb.EDIT, program), {**given, "program_data": '{"x": 1}'}
+    )
+
+    assert "has changed since" in str(response.context["form"].non_field_errors())
+    assert Program.objects.get().job_data == {"count": {"n": 1}}
+
+
+# Many programs ------------------------------------------------------------------------------
+
+
+def pull(client: Client, verb: Verb, *programs: Program) -> Any:
+    given = {"action": f"{verb.value}_selected", "_selected_action": [p.pk for p in programs]}
+    return client.post(LIST, given, follow=True)
+
+
+BULK = [Verb.STOP, Verb.PAUSE, Verb.RESUME, Verb.RETRY]
+
+
+@pytest.mark.parametrize("verb", BULK)
+def test_a_bulk_action_counts_what_was_done_and_what_was_refused(
+    admin_client: Client, verb: Verb
+) -> None:
+    fitting = [program_in(DEEDS[verb][0]) for _ in range(2)]
+    finished = program_in(State.FINISHED)
+
+    response = pull(admin_client, verb, *fitting, finished)
+
+    done, refused = texts(response)
+    assert done == f"{LEVERS[verb].label}: done for 2 programs."
+    assert f"refused for 1 program: program {finished.run_id} is finished" in refused
+    assert {operation.program for operation in Operation.objects.all()} == set(fitting)
+
+
+@pytest.mark.parametrize("verb", BULK)
+def test_a_bulk_action_needs_its_permission(verb: Verb) -> None:
+    program = program_in(DEEDS[verb][0])
+    client = client_of(VIEW, *(set(PERMISSIONS.values()) - {PERMISSIONS[verb]}))
+
+    pull(client, verb, program)
+
+    assert f"{verb.value}_selected" not in client.get(LIST).content.decode()
+    assert is_untouched(program)
+
+
+def test_a_bulk_action_on_too_many_does_nothing(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("programs.admin.bulk.BULK_LIMIT", 1)
+    waiting = [program_in(State.WAITING) for _ in range(2)]
+
+    response = pull(admin_client, Verb.STOP, *waiting)
+
+    assert texts(response) == ["Stop: at most 1 programs at once. Nothing was done."]
+    assert not Operation.objects.exists()

@@ -1,0 +1,50 @@
+"""The app without what it does not need: the admin, and Django REST framework."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WITHOUT_EXTRAS = """
+import sys
+for absent in {absent!r}:
+    sys.modules[absent] = None  # as if it were not installed
+
+import django
+from django.conf import settings
+
+settings.configure(
+    INSTALLED_APPS=["programs"],
+    DATABASES={{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}}},
+    PROGRAM_EXECUTOR={{"JOB_MODULES": ["tests.jobs"]}},
+)
+django.setup()
+
+from django.core.management import call_command
+
+call_command("check")
+call_command("migrate", verbosity=0)
+
+from programs.operations import stop_program
+from programs.submission import create_program
+
+print(stop_program(create_program(["noop"])).state)
+"""
+
+
+@pytest.mark.parametrize(
+    "absent", [["rest_framework"], ["django.contrib.admin"], ["rest_framework", "django.contrib"]]
+)
+def test_the_app_works_without_what_it_does_not_need(absent: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", WITHOUT_EXTRAS.format(absent=absent)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.splitlines()[-1:] == ["stopped"], done.stderr
