@@ -10,20 +10,12 @@ programs did not all finish, each job once, fails.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-os.environ.setdefault("DEBUG", "1")
-os.environ["DJANGO_SETTINGS_MODULE"] = "tests.worker_settings"
-
-import django
-
-django.setup()
 
 from django.core.management import call_command
 from django.db.models import Max, Min
@@ -112,9 +104,7 @@ def memory(options: argparse.Namespace) -> list[float]:
 @contextmanager
 def worker(threads: int) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "manage.py", "runworker", "--threads", str(threads)]
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             yield process
         finally:

@@ -11,8 +11,12 @@ from programs.errors import InvalidData
 
 JsonObject = dict[str, Any]
 
+MOST_LEVELS = 100  # of nesting: copying and comparing need several of Python's frames for each
+
 # A NUL character as JSON writes it, behind an even number of backslashes. PostgreSQL refuses it.
 ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+NUL_OR_SURROGATE = re.compile("[\0\ud800-\udfff]")
+REPLACEMENT = "\ufffd"
 
 
 def stored(value: object) -> JsonObject:
@@ -21,27 +25,46 @@ def stored(value: object) -> JsonObject:
     NUL characters and lone surrogates, which some databases refuse, become U+FFFD.
 
     Raises `InvalidData` for anything that is no JSON object (NaN and infinities included), that
-    nests too deeply, or that is larger than `DATA_LIMIT` bytes.
+    nests more than 100 levels deep, or that is larger than `DATA_LIMIT` bytes.
     """
     if not isinstance(value, dict):
         raise InvalidData(f"must be a JSON object (a dict), not {type(value).__name__}")
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-        text = ESCAPED_NUL.sub("\\1\ufffd", text)
-        encoded = text.encode("utf-8", "surrogatepass")
-        if len(encoded) > settings.DATA_LIMIT:
-            raise InvalidData(
-                f"is {len(encoded)} bytes long; at most {settings.DATA_LIMIT} can be stored "
-                "(DATA_LIMIT): store a reference to the data instead"
-            )
-        copy = json.loads(encoded.decode("utf-8", "replace"))
+        text = NUL_OR_SURROGATE.sub(REPLACEMENT, ESCAPED_NUL.sub(rf"\1{REPLACEMENT}", text))
+        size = len(text.encode())
+        copy: JsonObject = json.loads(text)
     except RecursionError as error:
-        raise InvalidData("is nested too deeply") from error
+        raise InvalidData(f"is nested more than {MOST_LEVELS} levels deep") from error
     except TypeError as error:
         raise InvalidData(f"holds a value that JSON has no form for: {error}") from error
-    except InvalidData:
-        raise
     except ValueError as error:
         raise InvalidData(f"holds a number that JSON has no form for: {error}") from error
-    assert isinstance(copy, dict)
+    if size > settings.DATA_LIMIT:
+        raise InvalidData(
+            f"is {size} bytes long; at most {settings.DATA_LIMIT} can be stored (DATA_LIMIT): "
+            "store a reference to the data instead"
+        )
+    if _levels(copy) > MOST_LEVELS:
+        raise InvalidData(f"is nested more than {MOST_LEVELS} levels deep")
     return copy
+
+
+def _levels(value: JsonObject) -> int:
+    """Return how deep objects and lists are nested in each other."""
+    open_values: list[tuple[Any, int]] = [(value, 1)]
+    deepest = 0
+    while open_values:
+        current, level = open_values.pop()
+        deepest = max(deepest, level)
+        inner = current.values() if isinstance(current, dict) else current
+        open_values += [(item, level + 1) for item in inner if isinstance(item, (dict, list))]
+    return deepest
+
+
+def clean(text: str, limit: int) -> str:
+    """Return `text` without what databases refuse, cut in its middle to `limit` characters."""
+    if len(text) > limit:
+        half = (limit - 5) // 2
+        text = f"{text[:half]} ... {text[-half:]}"
+    return NUL_OR_SURROGATE.sub(REPLACEMENT, text)

@@ -108,6 +108,14 @@ class IdempotencyConflict(ProgramExecutorError):
     """A program with this idempotency key but other content exists already."""
 
 
+class ProgramNotFound(ProgramExecutorError, LookupError):
+    """There is no program with this run id."""
+
+
+class BrokenProgram(ProgramExecutorError):
+    """The row does not hold what it needs to be run."""
+
+
 class OperationRefused(ProgramExecutorError):
     """The program is in no state in which this can be done."""
 

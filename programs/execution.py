@@ -13,13 +13,18 @@ from asgiref.sync import async_to_sync
 
 from programs import logs, outcomes, registry, signals
 from programs.conf import settings
-from programs.errors import OpenTransaction
+from programs.data import clean
+from programs.errors import BrokenProgram, OpenTransaction
 from programs.job import Job, JobData
 from programs.lease import Lease
 from programs.message import Message
 from programs.models import Attempt, Ending, Program
 from programs.models.clock import Utc
-from programs.models.persistence import drop_open_transactions, open_transactions
+from programs.models.persistence import (
+    TRANSIENT_ERRORS,
+    drop_open_transactions,
+    open_transactions,
+)
 from programs.models.transitions import Standing
 from programs.outcomes import Failure, Outcome
 
@@ -43,7 +48,12 @@ def carry(program: Program, lease: Lease, must_give_way: Callable[[], bool]) -> 
             standing = program.give_back()
         else:
             number = tried.get(program.step, 0) + 1
-            standing, error = take_step(program, lease, number)
+            try:
+                standing, error = take_step(program, lease, number)
+            except TRANSIENT_ERRORS:
+                raise  # the database is away: whoever finds the program later carries on
+            except Exception as failure:  # noqa: BLE001 (ours, or the row's: it would come back for ever)
+                standing, error = give_up(program, number, failure), failure
     if standing is Standing.LOST:
         program.survive()
     announce(program, standing, error)
@@ -56,6 +66,8 @@ def take_step(program: Program, lease: Lease, number: int) -> tuple[Standing, Ba
     Returns the program's standing, and the error that shall raise an alarm if it ended by one.
     """
     step, job = program.step, program.job
+    if not job:
+        raise BrokenProgram(f"the row's jobs hold no name at step {step}: {program.jobs!r:.200}")
     started = monotonic()
     with logs.step_log(run_id=program.run_id, step=step, job=job, attempt=number) as log:
         message = message_for(program, number)
@@ -71,7 +83,7 @@ def take_step(program: Program, lease: Lease, number: int) -> tuple[Standing, Ba
             started_at=Utc(after=started - monotonic()),
             ended_at=Utc(),
             outcome=outcome.ending,
-            log=outcomes.clean(log.text()) or None,
+            log=clean(log.text(), settings.LOG_LIMIT) or None,
         )
         if outcome.failure is not None:
             attempt.error_class = outcome.failure.error_class
@@ -86,6 +98,32 @@ def take_step(program: Program, lease: Lease, number: int) -> tuple[Standing, Ba
     )
     alarming = outcome.ending is Ending.ERRORED and outcome.failure is not None
     return standing, outcome.failure.error if alarming and outcome.failure else None
+
+
+def give_up(program: Program, number: int, failure: Exception) -> Standing:
+    """End a program that cannot be run, or whose outcome cannot be stored."""
+    logger.error(
+        "step %d cannot be run: %s",
+        program.step,
+        failure,
+        exc_info=failure,
+        extra={"action": "program_broken", "run_id": program.run_id, "step": program.step},
+    )
+    kept = Failure.of(failure)
+    attempt = Attempt(
+        program=program,
+        step=program.step,
+        job=program.job,
+        number=number,
+        epoch=program.epoch,
+        worker=program.worker or "",
+        ended_at=Utc(),
+        outcome=Ending.ERRORED,
+        error_class=kept.error_class,
+        message=kept.message,
+        traceback=kept.traceback,
+    )
+    return program.fail(attempt, f"cannot be run: {kept.message}")
 
 
 def message_for(program: Program, number: int) -> Message:

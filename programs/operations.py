@@ -2,58 +2,67 @@
 
 Each takes a program or its run id, `by` (who) and `reason` (why), writes what was done in the
 same transaction, and returns the program as it is afterwards. Each raises `OperationRefused`,
-with the state in its message, when the program cannot be treated so.
+with the state in its message, when the program cannot be treated so, `ProgramNotFound`, and
+`InvalidProgram` where an argument is wrong.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django.dispatch import Signal
 
 from programs import data, signals
 from programs.conf import settings
 from programs.data import JsonObject
-from programs.errors import InvalidData, InvalidProgram, OperationRefused
+from programs.errors import InvalidData, InvalidProgram, OperationRefused, ProgramNotFound
 from programs.models import Program, State, Verb
-from programs.models.state import ENDED
 from programs.transport.publisher import publish
 
+TEXT_LENGTHS = {"by": 255, "reason": 10_000}  # characters
 TRIES = 20  # re-readings of a program that changes faster than it can be steered
+
+QUIET = frozenset({State.SCHEDULED, State.WAITING, State.PAUSED, State.ERRORED, State.STOPPED})
+
+# In which states each verb can be done.
+ALLOWED: dict[Verb, frozenset[State]] = {
+    Verb.STOP: frozenset({State.SCHEDULED, State.WAITING, State.RUNNING, State.PAUSED}),
+    Verb.PAUSE: frozenset({State.SCHEDULED, State.WAITING, State.RUNNING}),
+    Verb.RESUME: frozenset({State.PAUSED}),
+    Verb.RETRY: frozenset({State.ERRORED, State.STOPPED}),
+    Verb.SKIP: QUIET,
+    Verb.EDIT: QUIET,
+}
+
+# What no slot may be running meanwhile: a paused program may still be held by its last job.
+CLAIMED_IS_REFUSED = frozenset({Verb.RETRY, Verb.SKIP, Verb.EDIT})
+
+
+def is_allowed(verb: Verb, program: Program) -> bool:
+    """Tell whether `verb` can be done to the program as this instance holds it."""
+    held = program.worker is not None and verb in CLAIMED_IS_REFUSED
+    return program.state in ALLOWED[verb] and not held
 
 
 def stop_program(program: Program | str, *, by: str | None = None, reason: str = "") -> Program:
     """Stop a program: a waiting one at once, a running one at its next checkpoint or step."""
-
-    def stop(current: Program) -> bool:
-        _refuse_if(current.state in ENDED, current, "stopped")
-        return current.stop()
-
-    stopped = _steer(program, Verb.STOP, stop, by, reason)
+    stopped = _steer(program, Verb.STOP, Program.stop, by, reason)
     if stopped.state is State.STOPPED:
-        signals.program_stopped.send_robust(sender=Program, program=stopped)
+        _after_commit(stopped, signals.program_stopped)
     return stopped
 
 
 def pause_program(program: Program | str, *, by: str | None = None, reason: str = "") -> Program:
     """Park a program until it is resumed; a job that runs now ends first."""
-
-    def pause(current: Program) -> bool:
-        _refuse_if(current.state in (*ENDED, State.STOPPING, State.PAUSED), current, "paused")
-        return current.pause()
-
-    return _steer(program, Verb.PAUSE, pause, by, reason)
+    return _steer(program, Verb.PAUSE, Program.pause, by, reason)
 
 
 def resume_program(program: Program | str, *, by: str | None = None, reason: str = "") -> Program:
     """Undo a pause, and nothing else."""
-
-    def resume(current: Program) -> bool:
-        _refuse_if(current.state is not State.PAUSED, current, "resumed")
-        return current.resume()
-
-    return _hint(_steer(program, Verb.RESUME, resume, by, reason))
+    return _hint(_steer(program, Verb.RESUME, Program.resume, by, reason))
 
 
 def retry_program(
@@ -69,7 +78,6 @@ def retry_program(
     """
 
     def retry(current: Program) -> bool:
-        _refuse_if(current.state not in (State.ERRORED, State.STOPPED), current, "retried")
         step = current.step if from_step is None else from_step
         if isinstance(step, bool) or not isinstance(step, int):
             raise InvalidProgram("from_step", f"must be a number, not {type(step).__name__}")
@@ -79,7 +87,7 @@ def retry_program(
         return current.reopen(step)
 
     retried = _hint(_steer(program, Verb.RETRY, retry, by, reason, {"from_step": from_step}))
-    signals.program_retried.send_robust(sender=Program, program=retried, from_step=retried.step)
+    _after_commit(retried, signals.program_retried, from_step=retried.step)
     return retried
 
 
@@ -90,13 +98,12 @@ def skip_step(program: Program | str, *, reason: str, by: str | None = None) -> 
     detail: dict[str, Any] = {}
 
     def skip(current: Program) -> bool:
-        _refuse_if(current.state is State.FINISHED, current, "moved on")
         detail.update(step=current.step, job=current.job)
         return current.skip()
 
     skipped = _hint(_steer(program, Verb.SKIP, skip, by, reason, detail))
     if skipped.state is State.FINISHED:
-        signals.program_finished.send_robust(sender=Program, program=skipped)
+        _after_commit(skipped, signals.program_finished)
     return skipped
 
 
@@ -112,7 +119,6 @@ def edit_data(
     detail: dict[str, Any] = {}
 
     def edit(current: Program) -> bool:
-        _refuse_if(current.state is State.FINISHED, current, "edited")
         new_program_data = _object("program_data", program_data)
         new_job_data = _object("job_data", job_data)
         for name, own in (new_job_data or {}).items():
@@ -134,9 +140,6 @@ def edit_data(
     return _steer(program, Verb.EDIT, edit, by, reason, detail)
 
 
-CLAIMED_IS_REFUSED = (Verb.RETRY, Verb.SKIP, Verb.EDIT)
-
-
 def _steer(
     program: Program | str,
     verb: Verb,
@@ -149,37 +152,47 @@ def _steer(
     using = program.alias if isinstance(program, Program) else settings.DATABASE
     run_id = program.run_id if isinstance(program, Program) else program
     rows = Program.objects.using(using)
+    who, why = _text("by", by), _text("reason", reason)
     for _ in range(TRIES):
-        current = rows.get(run_id=run_id)
-        if verb in CLAIMED_IS_REFUSED:
-            claimed = current.worker is not None
-            _refuse_if(claimed, current, f"{verb.label} while {current.worker} holds it")
+        current = rows.filter(run_id=run_id).first()
+        if current is None:
+            raise ProgramNotFound(f"there is no program with the run id {run_id!r}")
         before = current.state
+        if not is_allowed(verb, current):
+            holder = f", held by {current.worker}" if current.worker else ""
+            raise OperationRefused(
+                f"program {run_id} is {before.label}{holder}: it cannot be {verb.label}"
+            )
         with transaction.atomic(using=using):
             if act(current):
                 current = rows.get(run_id=run_id)
                 current.operations.create(
                     verb=verb,
-                    by=by,
-                    reason=reason or None,
+                    by=who,
+                    reason=why,
                     detail={"from": before.value, "to": current.state.value, **(detail or {})},
                 )
                 return current
     raise OperationRefused(f"program {run_id} changes too fast: try again")
 
 
-def _refuse_if(refused: bool, program: Program, done: str) -> None:
-    if refused:
-        state = program.state.label
-        raise OperationRefused(f"program {program.run_id} is {state}: it cannot be {done}")
+def _text(field: str, value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise InvalidProgram(field, f"must be a text, not {type(value).__name__}")
+    return data.clean(value, TEXT_LENGTHS[field]).strip() or None if value else None
 
 
 def _hint(program: Program) -> Program:
     """Let a worker look at a program that may be due now, once that is committed."""
     if program.state is State.WAITING and program.queue is not None:
-        run_id, queue = program.run_id, program.queue
-        transaction.on_commit(lambda: publish(run_id, queue), using=program.alias, robust=True)
+        hint = partial(publish, program.run_id, program.queue)
+        transaction.on_commit(hint, using=program.alias, robust=True)
     return program
+
+
+def _after_commit(program: Program, signal: Signal, **sent: Any) -> None:
+    tell = partial(signal.send_robust, sender=Program, program=program, **sent)
+    transaction.on_commit(tell, using=program.alias, robust=True)
 
 
 def _object(field: str, value: Any) -> JsonObject | None:

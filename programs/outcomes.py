@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from programs.conf import settings
+from programs.data import clean
 from programs.errors import ExecutionTimeExceeded, JobNotRegistered, LeaseLost, StopRequested
 from programs.job import Job
 from programs.models.attempt import Attempt, Ending
 from programs.models.program import Program
 from programs.models.transitions import Standing
-
-NUL = "\0"
 
 
 @dataclass(frozen=True)
@@ -44,16 +43,10 @@ class Failure:
         except BaseException:  # noqa: BLE001 (the job's own __str__ may raise anything)
             message = "<the error's own text could not be made>"
         lines = traceback.format_exception(kind, error, error.__traceback__)
-        return cls(error, clean(name, 255), clean(message or name), clean("".join(lines)))
-
-
-def clean(text: str, limit: int | None = None) -> str:
-    """Return `text` without what databases refuse, cut in its middle to `limit` characters."""
-    limit = limit or settings.LOG_LIMIT
-    if len(text) > limit:
-        half = (limit - 5) // 2
-        text = f"{text[:half]} ... {text[-half:]}"
-    return text.replace(NUL, "\ufffd").encode("utf-8", "replace").decode("utf-8")
+        limit = settings.LOG_LIMIT
+        return cls(
+            error, clean(name, 255), clean(message or name, limit), clean("".join(lines), limit)
+        )
 
 
 @dataclass(frozen=True)

@@ -264,6 +264,9 @@ def _content_hash(program: Program) -> str:
 
 
 def _announce(programs: Sequence[Program], using: str) -> None:
+    for program in programs:
+        program.was_created = True
+        program.due_at = program.run_at or program.created_at  # in the place of an expression
     transaction.on_commit(partial(_created, programs), using=using, robust=True)
 
 

@@ -18,6 +18,7 @@ from executor_project.settings import DATABASES, PROGRAM_EXECUTOR
 
 DEBUG = False  # as in production: no log of queries, no page of variables
 SECURE_SSL_REDIRECT = False
+WHITENOISE_AUTOREFRESH = True  # no collected static files are expected
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick logins
 
 # The engine's tests run on both; conftest fills in where the server is.

@@ -9,9 +9,7 @@ from django.http import HttpRequest
 
 from programs import operations
 from programs.admin.forms import EditForm, ReasonForm, RetryForm, SkipForm
-from programs.models import Program, State, Verb
-
-QUIET = {State.SCHEDULED, State.WAITING, State.PAUSED, State.ERRORED, State.STOPPED}
+from programs.models import Program, Verb
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,6 @@ class Lever:
     label: str
     meaning: str
     permission: str  # a codename of the app
-    states: set[State]  # in which it is offered
     act: Callable[..., Program]
     form: type[ReasonForm] = ReasonForm
 
@@ -31,8 +28,7 @@ class Lever:
 
     def fits(self, program: Program) -> bool:
         """Tell whether the operation can be done to `program` as it stands."""
-        is_held = program.worker is not None and self.verb in operations.CLAIMED_IS_REFUSED
-        return program.state in self.states and not is_held
+        return operations.is_allowed(self.verb, program)
 
 
 LEVERS = {
@@ -44,7 +40,6 @@ LEVERS = {
             "A program that waits ends at once. A running job is told at its next checkpoint, "
             "and no further job is started.",
             "stop_program",
-            {State.SCHEDULED, State.WAITING, State.RUNNING, State.PAUSED},
             operations.stop_program,
         ),
         Lever(
@@ -52,7 +47,6 @@ LEVERS = {
             "Pause",
             "No further job is started until the program is resumed. A running job ends first.",
             "pause_program",
-            {State.SCHEDULED, State.WAITING, State.RUNNING},
             operations.pause_program,
         ),
         Lever(
@@ -60,7 +54,6 @@ LEVERS = {
             "Resume",
             "The program goes on where it was paused.",
             "pause_program",
-            {State.PAUSED},
             operations.resume_program,
         ),
         Lever(
@@ -68,7 +61,6 @@ LEVERS = {
             "Retry",
             "The program is opened again, and its retries are counted anew.",
             "retry_program",
-            {State.ERRORED, State.STOPPED},
             operations.retry_program,
             RetryForm,
         ),
@@ -78,7 +70,6 @@ LEVERS = {
             "The program goes on behind its current step, as if that had succeeded. "
             "Behind the last step it is finished.",
             "skip_program_step",
-            QUIET,
             operations.skip_step,
             SkipForm,
         ),
@@ -87,7 +78,6 @@ LEVERS = {
             "Edit data",
             "The jobs see the new data when they are run next.",
             "edit_program_data",
-            QUIET,
             operations.edit_data,
             EditForm,
         ),

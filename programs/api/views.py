@@ -54,7 +54,8 @@ class ProgramViewSet(
         program = submission.create_program(
             **self.validated(request), created_by=request.user.get_username()
         )
-        return self.shown(program, status.HTTP_201_CREATED)
+        code = status.HTTP_201_CREATED if program.was_created else status.HTTP_200_OK
+        return self.shown(program, code)
 
     @action(detail=True, methods=["post"], permission_classes=[MayStop])
     def stop(self, request: Request, run_id: str) -> Response:
@@ -71,7 +72,6 @@ class ProgramViewSet(
         return fields
 
     def shown(self, program: Program, code: int = status.HTTP_200_OK) -> Response:
-        program.refresh_from_db()  # a new one holds expressions where the database put times
         context = self.get_serializer_context()
         return Response(ProgramDetailSerializer(program, context=context).data, status=code)
 

@@ -64,6 +64,8 @@ class Columns(models.Model):
     content_hash = models.CharField(max_length=64, null=True)
     created_by = models.CharField(max_length=255, null=True)
 
+    was_created = False  # by the call that returned this instance, not by an earlier one
+
     class Meta:
         abstract = True
 
@@ -93,9 +95,10 @@ class Columns(models.Model):
 
     @property
     def job(self) -> str:
-        """Return the name of the job of the current step."""
-        name: str = self.jobs[self.step]
-        return name
+        """Return the name of the job of the current step; empty if the row holds none there."""
+        if isinstance(self.jobs, list) and 0 <= self.step < len(self.jobs):
+            return str(self.jobs[self.step])
+        return ""
 
     @property
     def is_last_step(self) -> bool:

@@ -15,8 +15,8 @@ class Verb(models.TextChoices):
     PAUSE = "pause", "paused"
     RESUME = "resume", "resumed"
     RETRY = "retry", "retried"
-    SKIP = "skip", "skipped a step"
-    EDIT = "edit", "edited data"
+    SKIP = "skip", "moved on"
+    EDIT = "edit", "edited"
 
 
 class OperationManager(models.Manager["Operation"]):

@@ -15,6 +15,8 @@ from programs.worker.control import DONE, DRAIN, Notice, Plan
 if TYPE_CHECKING:
     from programs.worker.slots import Crew
 
+TICK = 0.1  # seconds between two looks for a signal
+
 
 def main() -> None:
     """Run what the supervisor planned: `python -m programs.worker.child PLAN ORDERS ANSWERS`.
@@ -40,14 +42,17 @@ def main() -> None:
     prepare_connections()
     hinted = settings.AMQP_URL is not None and not plan.burst
     crew = Crew(plan, hinted=hinted)
-    signal.signal(signal.SIGTERM, lambda *_: crew.drain())
+    terminated: list[int] = []  # a handler only notes: it may interrupt the holder of a lock
+    signal.signal(signal.SIGTERM, lambda number, frame: terminated.append(number))
     ear = threading.Thread(target=listen, args=(orders, crew), name="supervisor", daemon=True)
     ear.start()
     consumer = Consumer(plan.queues, crew.inbox, prefetch=plan.threads) if hinted else None
     crew.start()
     if consumer is not None:
         consumer.start()
-    crew.join()
+    while not crew.is_done(within=TICK):
+        if terminated:
+            crew.drain()
     if consumer is not None:
         consumer.stop(timeout=2.0)
     flush(timeout=1.0)

@@ -59,10 +59,13 @@ class Crew:
         self.draining.set()
         self.close()
 
-    def join(self) -> None:
-        """Wait until every slot is done with its running step."""
+    def is_done(self, within: float) -> bool:
+        """Wait up to `within` seconds for the slots to end; tell whether all have."""
         for slot in self._slots:
-            slot.join()
+            if slot.is_alive():
+                slot.join(within)
+                break
+        return not any(slot.is_alive() for slot in self._slots)
 
     def count_claim(self) -> None:
         """Close after the last of `--max-programs`."""

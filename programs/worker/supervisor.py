@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
+import time
 from dataclasses import dataclass
 from time import monotonic
 from types import FrameType
@@ -124,7 +124,6 @@ class Supervisor:
         self._serial = 0
         self._draining = False
         self._signals = 0
-        self._woken = threading.Event()
         self._start_after = 0.0  # not before: children that die at once are not hurried
         self._quick_deaths = 0
         self._code = CodeWatch() if orders.reload else None
@@ -150,8 +149,7 @@ class Supervisor:
             self._kill_overdue()
             if self._code is not None and not self._draining and self._code.has_changed():
                 missing += self._replace_all()
-            self._woken.wait(TICK)
-            self._woken.clear()
+            time.sleep(TICK)
         self._keeper.end(timeout=STATEMENT_LIMIT)
 
     # Children --------------------------------------------------------------------------------
@@ -237,8 +235,7 @@ class Supervisor:
     # Ending ------------------------------------------------------------------------------------
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._signals += 1
-        self._woken.set()
+        self._signals += 1  # and nothing else: a lock might be held by what was interrupted
 
     def _react_to_signals(self) -> None:
         """At the first signal let running steps end, within the timeout; at the second end now."""

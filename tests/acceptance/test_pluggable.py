@@ -62,7 +62,9 @@ class Project:
         for app in drop:
             text = text.replace(f"    '{app}',\n", "")
         listed = "".join(f"    '{app}',\n" for app in apps)
-        self.settings.write_text(text.replace("INSTALLED_APPS = [\n", f"INSTALLED_APPS = [\n{listed}"))
+        self.settings.write_text(
+            text.replace("INSTALLED_APPS = [\n", f"INSTALLED_APPS = [\n{listed}")
+        )
 
     def run(self, *command: str) -> str:
         done = subprocess.run(

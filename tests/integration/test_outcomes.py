@@ -228,3 +228,23 @@ def test_the_history_of_a_step_that_is_tried_without_end_is_bounded(settings) ->
     kept = list(program.attempts.values_list("number", flat=True))
     assert kept[-1] == 41
     assert len(kept) <= 15
+
+
+@pytest.mark.parametrize("jobs", [{}, [], 7, "noop", {"0": "noop"}])
+def test_a_row_whose_jobs_were_broken_by_hand_ends_errored_and_does_not_come_back(jobs) -> None:
+    program = claimed("noop", "noop")
+    Program.objects.filter(pk=program.pk).update(jobs=jobs, step=1)
+    broken = fresh(program)
+
+    assert carry(broken) is Standing.ERRORED
+
+    assert "cannot be run" in str(fresh(program).error_message)
+
+
+def test_an_outcome_that_cannot_be_stored_ends_the_program(monkeypatch) -> None:
+    program = claimed("noop", "noop")
+    monkeypatch.setattr("programs.models.transitions.Transitions.advance", lambda *_: 1 / 0)
+
+    assert carry(program) is Standing.ERRORED
+
+    assert fresh(program).error_message == "cannot be run: division by zero"

@@ -1,0 +1,224 @@
+"""What the documents claim: their places, names, defaults and code are held against the code.
+
+A fenced Python block behind `<!-- run -->` is executed, and so is what stands in `<!-- check … -->`,
+which readers do not see: in their order, in one namespace a document, against the test database.
+After each, all programs that a worker would run are run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from programs import conf, registry
+from programs.management.commands.runworker import Command
+from programs.models import Attempt, Operation, Program, Worker
+from tests.running import SLOT, carry, make_due
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+ARCHITECTURE = ROOT / "ARCHITECTURE.md"
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+# Of specification.md, all of them, two slips of the pen ("Progam", "consturctor") corrected.
+HEADINGS = [
+    "Program Executor JS",
+    "Prerequisites",
+    "Install",
+    "Usage",
+    "Configuration",
+    "How to create a program",
+    "How to execute programs",
+    "Program",
+    "Logging alerting",
+    "Bookkeeping",
+    "Job",
+    "Anatomy, interface",
+    "Program data in constructor",
+    "Job data, get/set methods",
+    "Error handling",
+    "Unexpected errors",
+    "Retryable errors",
+    "Ignorable errors",
+    "Job library",
+    "Anatomy, example script to bulk require",
+    "Manually stopping a program",
+    "Usage (again)",
+    "Development",
+    "Default Commit Message Format",
+    "Use dev version without releasing",
+]
+
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^([ ]*)```.*?^\1```$", re.MULTILINE | re.DOTALL)
+PIECE = re.compile(
+    r"(?P<run><!-- run -->\n)?^(?P<indent>[ ]*)```python\n(?P<code>.*?)^(?P=indent)```$"
+    r"|<!-- check\n(?P<check>.*?)-->",
+    re.MULTILINE | re.DOTALL,
+)
+
+document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+
+
+# Places ---------------------------------------------------------------------------------------
+
+
+def prose(path: Path) -> str:
+    """Return a document without its blocks of code."""
+    return FENCE.sub("", path.read_text())
+
+
+def anchors(path: Path) -> set[str]:
+    """Return the anchors of a document's headings, as code hosts make them."""
+    headings = re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
+    words = (re.sub(r"[^\w\- ]", "", LINK.sub("", heading)).strip() for heading in headings)
+    return {text.lower().replace(" ", "-") for text in words}
+
+
+def missing_links(path: Path) -> list[str]:
+    """Return the relative links of a document that lead nowhere."""
+    missing = []
+    for link in LINK.findall(prose(path)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (path.parent / name).resolve() if name else path
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            missing.append(link)
+    return missing
+
+
+@document
+def test_every_relative_link_leads_somewhere(path: Path) -> None:
+    assert missing_links(path) == []
+
+
+def test_every_heading_of_the_specification_has_its_place() -> None:
+    rows = re.findall(r"^\| ([^|]+) \| (.*\]\(.+#.+\).*) \|$", README.read_text(), re.MULTILINE)
+    assert [heading for heading, _ in rows] == HEADINGS
+
+
+# Names ----------------------------------------------------------------------------------------
+
+
+def test_every_function_that_the_architecture_names_exists() -> None:
+    names = set(re.findall(r"`(programs\.[\w.]+)`", ARCHITECTURE.read_text()))
+    assert len(names) > 50
+    for name in sorted(names):
+        pkgutil.resolve_name(name)
+
+
+def test_every_file_that_the_architecture_names_exists() -> None:
+    names = set(re.findall(r"`((?:programs|tests)/[\w/.]+)`", ARCHITECTURE.read_text()))
+    assert [name for name in sorted(names) if not (ROOT / name).exists()] == []
+
+
+def test_the_architecture_has_a_place_for_every_file_of_the_engine() -> None:
+    text = ARCHITECTURE.read_text()
+    folders = ("", "models", "transport", "worker")
+    files = [file for folder in folders for file in (ROOT / "programs" / folder).glob("*.py")]
+    names = [str(file.relative_to(ROOT)) for file in files if file.name != "__init__.py"]
+    assert [name for name in sorted(names) if f"`{name}`" not in text] == []
+
+
+def test_the_files_that_hold_an_invariant_carry_its_number() -> None:
+    rows = re.findall(
+        r"^\| (\d+) \| .+ \| (`tests/.+`) \|$", ARCHITECTURE.read_text(), re.MULTILINE
+    )
+    assert [int(number) for number, _ in rows] == list(range(1, 13))
+    for number, cell in rows:
+        files = {name: (ROOT / name).read_text() for name in re.findall(r"`(.+?)`", cell)}
+        unmarked = [name for name, text in files.items() if f"invariant({number})" not in text]
+        # What an error says is held beside each error, without a number of its own.
+        assert number == "11" or unmarked == [], f"invariant {number}"
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text()
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| `(.+?)` \|", text, re.MULTILINE))
+    assert rows == {setting.name: repr(setting.default) for setting in conf.settings}
+
+
+def test_every_environment_variable_of_the_project_is_documented() -> None:
+    source = (ROOT / "executor_project" / "settings.py").read_text()
+    read = set(re.findall(r"(?:environ\.get|listed)\(\"([A-Z_]+)\"", source))
+    text = (ROOT / "docs" / "settings.md").read_text()
+    assert [name for name in sorted(read) if f"`{name}`" not in text] == []
+
+
+def test_every_option_of_runworker_is_documented() -> None:
+    text = (ROOT / "docs" / "worker.md").read_text()
+    actions = Command().create_parser("manage.py", "runworker")._actions
+    assert any("--burst" in action.option_strings for action in actions)
+    named = [
+        any(re.search(rf"`{option}[ `]", text) for option in action.option_strings)
+        for action in actions
+        if not isinstance(action, argparse._HelpAction)
+    ]
+    assert all(named)
+
+
+def test_every_column_is_documented() -> None:
+    text = (ROOT / "docs" / "programs.md").read_text()
+    for model in (Program, Attempt, Operation, Worker):
+        columns = [field.column for field in model._meta.concrete_fields]
+        section = text.partition(f"`{model._meta.db_table}`\n")[2].partition("\n#")[0]
+        missing = [column for column in columns if f"`{column}`" not in section]
+        assert missing == [], model._meta.db_table
+
+
+# Code -----------------------------------------------------------------------------------------
+
+
+def pieces(path: Path) -> Iterator[tuple[str, bool]]:
+    """Yield each piece of Python in a document, and whether it is to be run."""
+    text = path.read_text()
+    for found in PIECE.finditer(text):
+        code, is_run = found["check"] or dedent(found["code"]), bool(found["check"] or found["run"])
+        line = text.count("\n", 0, found.start("check" if found["check"] else "code"))
+        yield "\n" * line + code, is_run  # so that an error names the line of the document
+
+
+@document
+def test_every_block_of_python_compiles(path: Path) -> None:
+    for code, _ in pieces(path):
+        compile(code, path.name, "exec")
+
+
+@pytest.fixture
+def own_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget, after the test, the jobs that it registers."""
+    monkeypatch.setattr(registry, "_jobs", dict(registry._jobs))
+
+
+@document
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("own_jobs")
+def test_what_is_marked_to_be_run_does_what_it_says(path: Path) -> None:
+    namespace: dict[str, Any] = {"__name__": f"documents.{path.stem}"}
+    for code, is_run in pieces(path):
+        if is_run:
+            exec(compile(code, path.name, "exec"), namespace)
+            run_programs()
+
+
+def run_programs() -> None:
+    """Run what workers would run, without waiting for the time of a retry."""
+    for _ in range(1000):
+        open_programs = Program.objects.open().filter(paused_at__isnull=True)
+        for program in open_programs.filter(attempts__isnull=False).distinct():
+            make_due(program)
+        due = open_programs.due(*open_programs.values_list("queue", flat=True)).first()
+        if due is None:
+            return
+        claimed = Program.objects.filter(pk=due.pk).claim(SLOT, 60.0)
+        assert claimed is not None
+        carry(claimed)
+    raise AssertionError("programs of the document run without end")
