@@ -1,6 +1,6 @@
 """What the documents claim: their places, names, defaults and code are held against the code.
 
-A fenced Python block behind `<!-- run -->` is executed, and so is what stands in `<!-- check … -->`,
+A fenced Python block behind `<!-- run -->` is executed, and so is what `<!-- check … -->` holds,
 which readers do not see: in their order, in one namespace a document, against the test database.
 After each, all programs that a worker would run are run.
 """
