@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import dj_database_url
 import pytest
 from django.db import connections
+from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
+from programs.models import Attempt, Operation, Program, Worker
 from tests.servers import Postgres, RabbitMQ
 from tests.servers.fixtures import postgres_server, rabbitmq_server
 
@@ -24,15 +28,42 @@ def postgres(postgres_server: Postgres) -> Postgres:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(postgres_server: Postgres) -> None:
-    """Lead the alias `postgresql` to this session's server, before the databases are made."""
-    given = dj_database_url.parse(postgres_server.url)
-    connections["postgresql"].settings_dict.update(given)
+def django_db_modify_db_settings(request: pytest.FixtureRequest) -> None:
+    """Lead the alias `postgresql` to this session's server, if a test of this session needs it."""
+    if any("bookkeeping" in item.fixturenames for item in request.session.items):
+        server: Postgres = request.getfixturevalue("postgres_server")
+        connections["postgresql"].settings_dict.update(dj_database_url.parse(server.url))
+
+
+@pytest.fixture(scope="session")
+def tables(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The tables in `postgresql` too: pytest-django makes those of marked tests alone."""
+    connection = connections["postgresql"]
+    if connection.settings_dict["NAME"].startswith("test_"):
+        yield
+        return
+    before = connection.settings_dict["NAME"]
+    with django_db_blocker.unblock():
+        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+        yield
+        connection.creation.destroy_test_db(before, verbosity=0)
 
 
 @pytest.fixture(params=["default", "postgresql"], ids=["sqlite", "postgresql"])
-def bookkeeping(request: pytest.FixtureRequest, settings: Settings, transactional_db: None) -> str:
-    """The alias of the database that programs are kept in: SQLite, then PostgreSQL."""
+def bookkeeping(
+    request: pytest.FixtureRequest,
+    settings: Settings,
+    tables: None,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[str]:
+    """The alias of the database that programs are kept in: SQLite, then PostgreSQL.
+
+    In autocommit, as a slot works, and emptied afterwards by hand: a flush of all tables of both
+    databases would take longer than most of the tests.
+    """
     alias: str = request.param
     settings.PROGRAM_EXECUTOR = {**settings.PROGRAM_EXECUTOR, "DATABASE": alias}
-    return alias
+    with django_db_blocker.unblock():
+        yield alias
+        for model in (Attempt, Operation, Program, Worker):
+            model.objects.using(alias).all()._raw_delete(alias)

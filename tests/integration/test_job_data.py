@@ -11,10 +11,7 @@ from programs.lease import Lease
 from programs.models import Ending, Program, State
 from tests.running import claimed, fresh, make_due, run
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True, databases=["default", "postgresql"]),
-    pytest.mark.usefixtures("bookkeeping"),
-]
+pytestmark = pytest.mark.usefixtures("bookkeeping")
 
 
 @pytest.fixture

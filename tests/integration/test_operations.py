@@ -15,10 +15,7 @@ from programs.models.transitions import Standing
 from programs.submission import create_program
 from tests.running import carry, claim, claimed, fresh, run
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True, databases=["default", "postgresql"]),
-    pytest.mark.usefixtures("bookkeeping"),
-]
+pytestmark = pytest.mark.usefixtures("bookkeeping")
 
 # Several threads, or the form that PostgreSQL alone has. The tests' SQLite is of one thread.
 on_postgresql = pytest.mark.parametrize("bookkeeping", ["postgresql"], indirect=True)

@@ -9,10 +9,7 @@ from programs.models import Ending, Program, State
 from programs.models.transitions import Standing
 from tests.running import carry, claim, claimed, fresh, make_due, run
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True, databases=["default", "postgresql"]),
-    pytest.mark.usefixtures("bookkeeping"),
-]
+pytestmark = pytest.mark.usefixtures("bookkeeping")
 
 
 def endings(program: Program) -> list[str]:

@@ -15,10 +15,7 @@ from programs.models import Program, State, Worker
 from programs.submission import create_program, create_programs
 from tests.running import claim, fresh, run
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True, databases=["default", "postgresql"]),
-    pytest.mark.usefixtures("bookkeeping"),
-]
+pytestmark = pytest.mark.usefixtures("bookkeeping")
 
 on_postgresql = pytest.mark.parametrize("bookkeeping", ["postgresql"], indirect=True)
 
