@@ -11,8 +11,7 @@ COPY requirements.txt .
 RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
 
 COPY . .
-# Collecting needs a secret key but uses none.
-RUN SECRET_KEY=unused python manage.py collectstatic --noinput \
+RUN python manage.py collectstatic --noinput \
     && useradd --system --no-create-home app \
     && install --directory --owner=app media
 USER app

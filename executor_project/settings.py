@@ -4,7 +4,7 @@
 |---|---|---|
 | `DATABASE_URL` | the database, as a URL | SQLite in `db.sqlite3` |
 | `AMQP_URL` | RabbitMQ, as a URL | no broker: workers look into the database |
-| `SECRET_KEY` | Django's secret | a fixed one with `DEBUG`; an error without |
+| `SECRET_KEY` | Django's secret | a fixed one with `DEBUG`; without, servers refuse to start |
 | `DEBUG` | `1` while developing | off |
 | `ALLOWED_HOSTS` | host names, by commas | this machine with `DEBUG`, else none |
 | `CSRF_TRUSTED_ORIGINS` | origins behind a proxy, by commas | none |
@@ -20,6 +20,7 @@ from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management.utils import get_random_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -33,9 +34,16 @@ DEBUG = os.environ.get("DEBUG", "").lower() in ("1", "true", "yes", "on")
 
 SECRET_KEY = os.environ.get("SECRET_KEY", "")
 if not SECRET_KEY:
-    if not DEBUG:
+    # A worker and most commands sign nothing: a key that ends with the process will do. What
+    # serves pages needs one that lasts and that all its processes share.
+    SECRET_KEY = "for development on one's own machine only" if DEBUG else get_random_secret_key()
+
+
+def require_lasting_secret() -> None:
+    """Refuse to serve with a key that no other process knows, and that ends with this one."""
+    if not DEBUG and not os.environ.get("SECRET_KEY"):
         raise ImproperlyConfigured("SECRET_KEY is not set: give one, or DEBUG=1 to develop")
-    SECRET_KEY = "for development on one's own machine only"
+
 
 ALLOWED_HOSTS = listed("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = listed("CSRF_TRUSTED_ORIGINS")

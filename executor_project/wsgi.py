@@ -4,6 +4,9 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from executor_project.settings import require_lasting_secret
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "executor_project.settings")
 
+require_lasting_secret()
 application = get_wsgi_application()
