@@ -103,7 +103,7 @@ class Settings:
         None,
         _optional(_number),
         "a number of seconds",
-        "How long a claim holds without renewal; None: 15, on SQLite 60. Renewed at each third.",
+        "How long a claim holds without renewal, every 5 s or sooner; None: 15, on SQLite 60.",
     )
     TURN = Setting[float](
         1.0, _number, "a number of seconds", "How long a program runs on while others wait."

@@ -14,7 +14,7 @@ from asgiref.sync import async_to_sync
 from programs import logs, outcomes, registry, signals
 from programs.conf import settings
 from programs.data import clean
-from programs.errors import BrokenProgram, OpenTransaction
+from programs.errors import BrokenProgram, OpenTransaction, WorkerLost
 from programs.job import Job, JobData
 from programs.lease import Lease
 from programs.message import Message
@@ -207,8 +207,8 @@ def announce(program: Program, standing: Standing, error: BaseException | None =
         logger.info("program finished", extra=extra)
         signals.program_finished.send_robust(sender=Program, program=program)
     elif standing is Standing.ERRORED:
-        alarm = logging.INFO if error is None else logging.ERROR
-        logger.log(alarm, "program errored: %s", program.error_message, extra=extra)
+        told = not isinstance(error, WorkerLost)  # by the line of the step that failed
+        logger.log(logging.INFO if told else logging.ERROR, "program errored: %s", program.error_message, extra=extra)
         if error is not None:
             signals.program_errored.send_robust(sender=Program, program=program, error=error)
     elif standing is Standing.STOPPED:

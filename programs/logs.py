@@ -99,8 +99,11 @@ class TextFormatter(logging.Formatter):
             datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
         )
         fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
-        line = f"{moment} {record.levelname:<7} {record.message}{fields}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        first, *rest = record.message.splitlines() or [""]
+        lines = [f"{moment} {record.levelname:<7} {first}{fields}", *rest]
+        if record.exc_info:
+            lines.append(self.formatException(record.exc_info))
+        return "\n".join(lines)
 
 
 class JsonFormatter(logging.Formatter):

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit, urlunsplit
-
 MASK = "***"
 
 
 def redact_url(url: str) -> str:
     """Return `url` with its password masked, fit for a log line.
 
+    Works on the text alone: a password with an unencoded `/` or `#` makes no URL, and must not
+    be shown all the more.
+
     >>> redact_url("amqp://ada:secret@broker:5672/jobs")
     'amqp://ada:***@broker:5672/jobs'
     """
-    try:
-        parts = urlsplit(url)
-        has_password = parts.password is not None
-    except ValueError:
-        return MASK
-    if not has_password:
-        return url
-    credentials, _, host = parts.netloc.rpartition("@")
-    user = credentials.partition(":")[0]
-    return urlunsplit(parts._replace(netloc=f"{user}:{MASK}@{host}"))
+    scheme, separator, rest = url.partition("://") if "://" in url else ("", "", url)
+    credentials, at, host = rest.rpartition("@")
+    user, colon, _ = credentials.partition(":")
+    return f"{scheme}{separator}{user}{colon}{MASK}{at}{host}" if at and colon else url

@@ -118,7 +118,12 @@ def _import(name: str) -> ModuleType | None:
         return importlib.import_module(name)
     except Exception as error:  # noqa: BLE001 (a module may raise anything; checks tell)
         frames = traceback.extract_tb(error.__traceback__)
-        outside = [frame for frame in frames if "importlib" not in frame.filename] or frames
+        # The user's own line: neither the import system's nor that of `register`.
+        outside = [
+            frame
+            for frame in frames
+            if "importlib" not in frame.filename and frame.filename != __file__
+        ] or frames
         place = f"{outside[-1].filename}:{outside[-1].lineno}"
         if isinstance(error, SyntaxError) and error.filename:
             place = f"{error.filename}:{error.lineno}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import dj_database_url
 import pytest
@@ -37,16 +38,16 @@ def django_db_modify_db_settings(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="session")
 def tables(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """The tables in `postgresql` too: pytest-django makes those of marked tests alone."""
-    connection = connections["postgresql"]
-    if connection.settings_dict["NAME"].startswith("test_"):
+    """The tables of both databases: pytest-django makes those that marked tests name."""
+    with django_db_blocker.unblock(), ExitStack() as stack:
+        for alias in ("default", "postgresql"):
+            connection = connections[alias]
+            before = connection.settings_dict["NAME"]
+            is_made = str(before).startswith(("test_", "file:memorydb"))
+            if not is_made:
+                connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+                stack.callback(connection.creation.destroy_test_db, before, verbosity=0)
         yield
-        return
-    before = connection.settings_dict["NAME"]
-    with django_db_blocker.unblock():
-        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-        yield
-        connection.creation.destroy_test_db(before, verbosity=0)
 
 
 @pytest.fixture(params=["default", "postgresql"], ids=["sqlite", "postgresql"])

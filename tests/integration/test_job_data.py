@@ -100,6 +100,7 @@ def test_odd_but_harmless_jobs_succeed(how: str) -> None:
     assert program.attempts.count() == 2
 
 
+@pytest.mark.invariant(11)
 def test_an_exception_whose_text_cannot_be_made_is_recorded() -> None:
     attempt = run("behave", program_data={"how": "fail_unprintably"}).attempts.get()
     assert attempt.error_class == "tests.jobs.Unprintable"

@@ -68,6 +68,7 @@ def test_tls_always_verifies_the_name_of_the_host(query, monkeypatch):
     assert context.verify_mode == ssl.CERT_REQUIRED
 
 
+@pytest.mark.invariant(11)
 @pytest.mark.parametrize(
     "url",
     [
