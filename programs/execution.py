@@ -6,10 +6,12 @@ import copy
 import inspect
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from time import monotonic
+from typing import Any
 
 from asgiref.sync import async_to_sync
+from django.dispatch import Signal
 
 from programs import logs, outcomes, registry, signals
 from programs.conf import settings
@@ -37,11 +39,10 @@ def carry(program: Program, lease: Lease, must_give_way: Callable[[], bool]) -> 
     `must_give_way` is asked between steps: True sends the program to the back of its queue.
     Returns how the program stands; with `HELD` excluded, the claim is over in every case.
     """
-    is_first_claim = program.started_at == program.step_started_at
-    tried = {} if is_first_claim else program.attempts.numbers()
+    tried = {} if program.epoch == 1 else program.attempts.numbers()
     standing = program.end_if_asked()
-    if is_first_claim and standing is Standing.HELD:
-        signals.program_started.send_robust(sender=Program, program=program)
+    if standing is Standing.HELD and program.started_at == program.step_started_at and not tried:
+        tell(signals.program_started, Program, program=program)
     error: BaseException | None = None
     while standing is Standing.HELD:
         if not lease.live or must_give_way():
@@ -93,9 +94,7 @@ def take_step(program: Program, lease: Lease, number: int) -> tuple[Standing, Ba
         tell_of_step(program, outcome, standing)
     if number > settings.ATTEMPTS_KEPT:
         attempt.forget_older()
-    signals.job_finished.send_robust(
-        sender=job_class, program=program, message=message, outcome=outcome
-    )
+    tell(signals.job_finished, job_class, program=program, message=message, outcome=outcome)
     alarming = outcome.ending is Ending.ERRORED and outcome.failure is not None
     return standing, outcome.failure.error if alarming and outcome.failure else None
 
@@ -113,7 +112,7 @@ def give_up(program: Program, number: int, failure: Exception) -> Standing:
     attempt = Attempt(
         program=program,
         step=program.step,
-        job=program.job,
+        job=program.job or "(none)",
         number=number,
         epoch=program.epoch,
         worker=program.worker or "",
@@ -143,7 +142,7 @@ def run_job(job: type[Job] | None, program: Program, lease: Lease, message: Mess
     if job is None:
         tries, too_long = program.waited_for_job()
         return outcomes.of_unknown_job(registry.unknown(message.job), tries, too_long=too_long)
-    signals.job_started.send_robust(sender=job, program=program, message=message)
+    tell(signals.job_started, job, program=program, message=message)
     logger.debug("job starts", extra={"action": "job_started"})
     pid, transactions = os.getpid(), open_transactions()
     error: BaseException | None = None
@@ -155,9 +154,8 @@ def run_job(job: type[Job] | None, program: Program, lease: Lease, message: Mess
         os._exit(0)  # a fork of ours that ran out of `execute`: the job goes on in the parent
     left_open = drop_open_transactions(transactions)
     if error is not None:
-        return outcomes.of_error(
-            error, job, program.step_retry_count, asked_to_stop=lease.stop_requested
-        )
+        asked_to_stop = lease.stop_requested or not lease.live
+        return outcomes.of_error(error, job, program.step_retry_count, asked_to_stop=asked_to_stop)
     if left_open:
         return outcomes.Errored(Failure.of(OpenTransaction()))
     return outcomes.Succeeded()
@@ -165,14 +163,33 @@ def run_job(job: type[Job] | None, program: Program, lease: Lease, message: Mess
 
 def call(job: type[Job], message: Message, job_data: JobData) -> None:
     """Make the job and execute it; an async one in an event loop of its own, ORM on this thread."""
-    instance = job.create(copy.deepcopy(message.program_data))
-    if inspect.iscoroutinefunction(instance.execute):
-        async_to_sync(instance.execute)(message, job_data)
-    else:
-        instance.execute(message, job_data)
+    result = job.create(copy.deepcopy(message.program_data)).execute(message, job_data)
+    if inspect.iscoroutine(result):
+        async_to_sync(finish)(result)
+
+
+async def finish(coroutine: Coroutine[Any, Any, object]) -> None:
+    """Await what an async `execute` returned, or one behind a decorator."""
+    await coroutine
 
 
 # What is told of it ------------------------------------------------------------------------
+
+
+def tell(signal: Signal, sender: Any, **sent: Any) -> None:
+    """Send a signal; whatever a listener does, this thread goes on with clean connections."""
+    if not signal.has_listeners(sender):
+        return
+    before = open_transactions()
+    try:
+        signal.send_robust(sender=sender, **sent)
+    except BaseException:  # (send_robust lets SystemExit and its like through)
+        logger.exception("a listener of a signal raised", extra={"action": "listener_failed"})
+    if drop_open_transactions(before):
+        logger.error(
+            "a listener of a signal left a transaction open; it was rolled back",
+            extra={"action": "listener_failed"},
+        )
 
 
 def tell_of_step(program: Program, outcome: Outcome, standing: Standing) -> None:
@@ -205,14 +222,15 @@ def announce(program: Program, standing: Standing, error: BaseException | None =
     extra = {"action": f"program_{standing.value}", "run_id": program.run_id}
     if standing is Standing.FINISHED:
         logger.info("program finished", extra=extra)
-        signals.program_finished.send_robust(sender=Program, program=program)
+        tell(signals.program_finished, Program, program=program)
     elif standing is Standing.ERRORED:
-        told = not isinstance(error, WorkerLost)  # by the line of the step that failed
-        logger.log(logging.INFO if told else logging.ERROR, "program errored: %s", program.error_message, extra=extra)
+        # A job's own error has its line already; of a lost worker this is the first word.
+        level = logging.ERROR if isinstance(error, WorkerLost) else logging.INFO
+        logger.log(level, "program errored: %s", program.error_message, extra=extra)
         if error is not None:
-            signals.program_errored.send_robust(sender=Program, program=program, error=error)
+            tell(signals.program_errored, Program, program=program, error=error)
     elif standing is Standing.STOPPED:
         logger.info("program stopped at step %d", program.step, extra=extra)
-        signals.program_stopped.send_robust(sender=Program, program=program)
+        tell(signals.program_stopped, Program, program=program)
     else:
         logger.debug("program %s at step %d", standing.value, program.step, extra=extra)

@@ -64,7 +64,6 @@ class JobData:
         self._job = job
         self._lease = lease
         self._started = monotonic()
-        self._certain = True  # what we hold in memory is what is committed
 
     @property
     def stop_requested(self) -> bool:
@@ -76,8 +75,7 @@ class JobData:
 
     def get(self) -> JsonObject:
         """Return a copy of the data; an empty object when nothing was stored yet."""
-        if not self._certain:
-            self._program.refresh_from_db(fields=["job_data"])
+        self._resolve_doubt()
         return copy.deepcopy(self._program.data_of(self._job))
 
     def set(self, data: JsonObject) -> None:
@@ -124,21 +122,23 @@ class JobData:
 
     def _save(self, data: Any, *, checkpoint: bool = False) -> Standing:
         stored = json_data.stored(data)
+        self._resolve_doubt()
         standing = self._program.save_job_data(self._job, stored, checkpoint=checkpoint)
         if standing is Standing.LOST:
             self._lease.lose()
             raise LeaseLost
-        self._doubt_until_commit()
-        return standing
-
-    def _doubt_until_commit(self) -> None:
-        """Inside the job's own transaction: read the row again until we know that it commits."""
         using = self._program.alias
         if connections[using].in_atomic_block:
-            self._certain = False
+            self._program.job_data_in_doubt = True
             transaction.on_commit(self._trust, using=using)
-        else:
-            self._certain = True
+        return standing
+
+    def _resolve_doubt(self) -> None:
+        """Read what is stored, where a transaction that may have been rolled back wrote last."""
+        if self._program.job_data_in_doubt:
+            self._program.refresh_from_db(fields=["job_data"])
+            in_transaction = connections[self._program.alias].in_atomic_block
+            self._program.job_data_in_doubt = in_transaction
 
     def _trust(self) -> None:
-        self._certain = True
+        self._program.job_data_in_doubt = False

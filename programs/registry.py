@@ -17,10 +17,9 @@ from django.apps import apps
 from programs.conf import settings
 from programs.errors import InvalidJob, JobNotRegistered
 from programs.job import Job
+from programs.models.columns import NAME_LENGTH
 
 JobT = TypeVar("JobT", bound=type[Job])
-
-NAME_LENGTH = 255  # characters
 
 
 @dataclass(frozen=True)

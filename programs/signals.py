@@ -9,7 +9,9 @@ from django.dispatch import Signal
 program_created = Signal()  # sender: Program; program
 program_started = Signal()  # sender: Program; program (its first claim)
 program_finished = Signal()  # sender: Program; program
-program_errored = Signal()  # sender: Program; program, error (an exception; WorkerLost at a quarantine)
+program_errored = (
+    Signal()
+)  # sender: Program; program, error (an exception; WorkerLost at a quarantine)
 program_stopped = Signal()  # sender: Program; program
 program_retried = Signal()  # sender: Program; program, from_step
 job_started = Signal()  # sender: the job's class; program, message

@@ -16,8 +16,8 @@ from programs.conf import settings
 from programs.data import JsonObject
 from programs.errors import IdempotencyConflict, InvalidData, InvalidProgram
 from programs.models import Program, Worker
-from programs.models.clock import Utc
-from programs.models.columns import DEFAULT_QUEUE
+from programs.models.clock import Utc, storable
+from programs.models.columns import DEFAULT_QUEUE, NAME_LENGTH
 from programs.transport.publisher import publish
 
 QUEUE_NAME_LENGTH = 100  # characters
@@ -60,6 +60,7 @@ def create_program(
     using = using or settings.DATABASE
     _refuse_unknown_fields(unknown)
     program = _checked(
+        using,
         jobs=jobs,
         program_data=program_data,
         job_data=job_data,
@@ -89,7 +90,7 @@ def create_programs(
     for index, specification in enumerate(specifications):
         try:
             _refuse_unknown_fields(specification.keys() - FIELDS)
-            programs.append(_checked(**{"jobs": [], **specification}))
+            programs.append(_checked(using, **{"jobs": [], **specification}))
         except InvalidProgram as error:
             raise InvalidProgram(f"[{index}].{error.field}", error.reason) from error
     _refuse_unknown_jobs(programs, using)
@@ -118,6 +119,7 @@ def _refuse_unknown_fields(names: Iterable[str]) -> None:
 
 
 def _checked(
+    using: str,
     *,
     jobs: Any,
     program_data: Any = None,
@@ -129,16 +131,20 @@ def _checked(
 ) -> Program:
     """Return an unsaved program of these arguments, or raise `InvalidProgram`."""
     names = _job_names(jobs)
-    return Program(
+    moment = _moment(run_at, using)
+    program = Program(
         jobs=names,
         program_data=_object("program_data", {} if program_data is None else program_data),
         job_data=_job_data({} if job_data is None else job_data, names),
         queue=_text("queue", queue, QUEUE_NAME_LENGTH),
-        run_at=_moment(run_at),
-        due_at=_moment(run_at) or Utc(),
+        run_at=moment,
+        due_at=moment or Utc(),
         idempotency_key=_optional_text("idempotency_key", idempotency_key),
         created_by=_optional_text("created_by", created_by),
     )
+    if program.idempotency_key is not None:
+        program.content_hash = _content_hash(program)
+    return program
 
 
 def _job_names(jobs: Any) -> list[str]:
@@ -150,7 +156,7 @@ def _job_names(jobs: Any) -> list[str]:
         raise InvalidProgram(
             "jobs", f"has {len(jobs)} entries; at most {settings.JOBS_LIMIT} (JOBS_LIMIT)"
         )
-    return [_text(f"jobs[{index}]", name, TEXT_LENGTH) for index, name in enumerate(jobs)]
+    return [_text(f"jobs[{index}]", name, NAME_LENGTH) for index, name in enumerate(jobs)]
 
 
 def _job_data(value: Any, names: Sequence[str]) -> JsonObject:
@@ -184,7 +190,7 @@ def _optional_text(field: str, value: Any) -> str | None:
     return None if value is None else _text(field, value, TEXT_LENGTH)
 
 
-def _moment(run_at: Any) -> datetime | None:
+def _moment(run_at: Any, using: str) -> datetime | None:
     if run_at is None:
         return None
     if not isinstance(run_at, datetime):
@@ -192,7 +198,7 @@ def _moment(run_at: Any) -> datetime | None:
     if run_at.utcoffset() is None:
         raise InvalidProgram("run_at", "has no time zone: give it one (datetime.now(UTC), say)")
     try:
-        return run_at.astimezone(UTC)
+        return storable(run_at.astimezone(UTC), using)
     except OverflowError as error:
         raise InvalidProgram("run_at", "is outside the years that can be stored") from error
 
@@ -221,7 +227,6 @@ def _refuse_unknown_jobs(programs: Sequence[Program], using: str) -> None:
 
 def _create_once(program: Program, using: str) -> Program:
     """Save a program with an idempotency key, or return the one that has the key already."""
-    program.content_hash = _content_hash(program)
     first = _first_with_key(program, using)
     if first is not None:
         return first

@@ -31,7 +31,7 @@ def postgres(postgres_server: Postgres) -> Postgres:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(request: pytest.FixtureRequest) -> None:
     """Lead the alias `postgresql` to this session's server, if a test of this session needs it."""
-    if any("bookkeeping" in item.fixturenames for item in request.session.items):
+    if any("bookkeeping" in getattr(item, "fixturenames", ()) for item in request.session.items):
         server: Postgres = request.getfixturevalue("postgres_server")
         connections["postgresql"].settings_dict.update(dj_database_url.parse(server.url))
 

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import DateTimeField, Func
 from django.db.models.sql.compiler import SQLCompiler
+from django.utils import timezone
+
+
+def storable(moment: datetime, using: str) -> datetime:
+    """Return an aware `moment` in the form that columns of the database `using` have.
+
+    That is the same, or, in projects without `USE_TZ`, a naive one: in the time zone that Django
+    gives PostgreSQL's sessions, in UTC (as `Utc` stamps it) elsewhere.
+    """
+    if settings.USE_TZ:
+        return moment
+    if connections[using].vendor == "postgresql":
+        return timezone.make_naive(moment)
+    return timezone.make_naive(moment, UTC)
+
+
+def now(using: str) -> datetime:
+    """Return this process's time as columns have it: to show states, never to decide."""
+    return storable(datetime.now(UTC), using)
 
 
 class Utc(Func):

@@ -7,14 +7,14 @@ import time
 from typing import TYPE_CHECKING
 
 from django.db import models
-from django.utils import timezone
 
 from programs.conf import settings
 from programs.data import JsonObject
-from programs.models.clock import Utc
+from programs.models.clock import Utc, now
 from programs.models.state import ENDED, State
 
 DEFAULT_QUEUE = "default"
+NAME_LENGTH = 255  # characters of a job's name
 
 
 def new_run_id() -> str:
@@ -64,6 +64,7 @@ class Columns(models.Model):
     content_hash = models.CharField(max_length=64, null=True)
     created_by = models.CharField(max_length=255, null=True)
 
+    job_data_in_doubt = False  # written in a transaction of which we do not know that it commits
     was_created = False  # by the call that returned this instance, not by an earlier one
 
     class Meta:
@@ -84,7 +85,7 @@ class Columns(models.Model):
             return State.PAUSED
         if self.worker is not None:
             return State.RUNNING
-        if self.due_at is not None and self.due_at > timezone.now():
+        if self.due_at is not None and self.due_at > now(self.alias):
             return State.SCHEDULED
         return State.WAITING
 
@@ -97,7 +98,9 @@ class Columns(models.Model):
     def job(self) -> str:
         """Return the name of the job of the current step; empty if the row holds none there."""
         if isinstance(self.jobs, list) and 0 <= self.step < len(self.jobs):
-            return str(self.jobs[self.step])
+            name = self.jobs[self.step]
+            if isinstance(name, str) and len(name) <= NAME_LENGTH:
+                return name
         return ""
 
     @property

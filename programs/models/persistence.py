@@ -9,7 +9,7 @@ from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
-from django.db import InterfaceError, InternalError, OperationalError, connections
+from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 logger = logging.getLogger(__name__)
@@ -40,9 +40,17 @@ def persist(write: Callable[[], T], using: str, patience: float = PATIENCE) -> T
         return write()
     give_up_at = monotonic() + patience
     pause = 0.05
+    connection_is_new = False
     while True:
         try:
             return write()
+        except ProgrammingError:
+            if connection_is_new:
+                raise
+            # A job may have left its session with another role or search path.
+            connection.close()
+            connection_is_new = True
+            continue
         except TRANSIENT_ERRORS as error:
             note_failure(using)
             if monotonic() + pause > give_up_at:
@@ -102,6 +110,8 @@ def drop_open_transactions(before: TransactionState) -> bool:
             with contextlib.suppress(Exception):
                 if connection.connection is not None:
                     connection.connection.close()
+        elif connection.errors_occurred:
+            connection.close_if_unusable_or_obsolete()  # no later job shall meet a dead one
     return found
 
 

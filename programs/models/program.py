@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from django.db import connections, models, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
 from programs.conf import settings
@@ -40,11 +40,15 @@ class ProgramQuerySet(models.QuerySet["Program"]):
 
     def due(self, *queues: str) -> ProgramQuerySet:
         """Those that anyone may claim now: their time has come, or their lease has run out."""
-        return self.filter(queue__in=queues, due_at__lte=Utc(), errored_at__isnull=True)
+        return self.filter(OPEN, queue__in=queues, due_at__lte=Utc())
 
     def unblemished(self) -> ProgramQuerySet:
         """Those that no worker was lost with: neither counted losses nor a claim left behind."""
         return self.unclaimed().filter(losses=0)
+
+    def without_suspects(self) -> ProgramQuerySet:
+        """Those that can be run, or whose lost claim can be released, beside a suspect."""
+        return self.filter(Q(losses=0) | Q(worker__isnull=False))
 
     def unclaimed(self) -> ProgramQuerySet:
         """Those that no slot has claimed, alive or not."""
@@ -77,19 +81,26 @@ class ProgramQuerySet(models.QuerySet["Program"]):
         """Take the selected program, which another program inserted, into `queue`."""
         return bool(self.adoptable().update(queue=queue, due_at=Utc(), updated_at=Utc()))
 
+    def unlocked(self) -> list[int]:
+        """Return the primary keys of those whose rows nobody has locked, where that can be told.
+
+        Inside a transaction they stay locked for the caller.
+        """
+        with transaction.atomic(using=self.db):
+            free = self.order_by()
+            if connections[self.db].features.has_select_for_update_skip_locked:
+                free = free.select_for_update(skip_locked=True)
+            return list(free.values_list("pk", flat=True))
+
     def renew(self, slots: Sequence[str], lease: float) -> list[Holding]:
         """Hold what these slots have claimed for another `lease` seconds, and return what that is.
 
         A lease that ran out but was not taken over is valid again. A row that a job's own long
         transaction has locked is passed over, so that it costs no neighbour its lease.
         """
-        connection = connections[self.db]
         held = self.held_by(slots)
         with transaction.atomic(using=self.db):
-            free = held
-            if connection.features.has_select_for_update_skip_locked:
-                free = held.select_for_update(skip_locked=True)
-            renewed = set(free.order_by().values_list("pk", flat=True))
+            renewed = set(held.unlocked())
             self.filter(pk__in=renewed).held_by(slots).update(due_at=Utc(after=lease))
             rows = held.order_by().values_list("worker", "pk", "epoch", "stop_requested_at")
             return [

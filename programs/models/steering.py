@@ -17,8 +17,11 @@ from programs.models.clock import Utc
 from programs.models.columns import DEFAULT_QUEUE, Columns
 from programs.models.state import OPEN
 
+# A row that another program inserted becomes ours once an operator sets it going.
+ADOPTED = {"queue": Coalesce(F("queue"), Value(DEFAULT_QUEUE))}
+
 REOPENED = {
-    "queue": Coalesce(F("queue"), Value(DEFAULT_QUEUE)),  # a row of the original's is adopted
+    **ADOPTED,
     "errored_at": None,
     "error_message": None,
     "stopped_at": None,
@@ -51,7 +54,7 @@ class Steering(Columns):
         """Undo a pause: the program is due when it would have been."""
         if self.worker is None:
             due_at = Greatest(Coalesce(F("run_at"), Utc()), Utc())
-            return self._steer(paused_at=None, due_at=due_at)
+            return self._steer(**ADOPTED, paused_at=None, due_at=due_at)
         return self._steer(paused_at=None)
 
     def reopen(self, from_step: int) -> bool:

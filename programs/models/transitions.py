@@ -105,7 +105,7 @@ class Transitions(Columns):
         attempt = Attempt(
             program_id=self.pk,
             step=self.step,
-            job=self.job,
+            job=self.job or "(none)",
             number=self.attempts.numbers().get(self.step, 0) + 1,
             epoch=self.epoch,
             worker=self.worker or "",
@@ -155,9 +155,13 @@ class Transitions(Columns):
         return standing
 
     def throw_away(self) -> None:
-        """Take an unclaimed program that somebody ended by setting errored_at out of the queue."""
-        by_hand = {"worker__isnull": True, "errored_at__isnull": False}
-        self._rows(id=self.pk, epoch=self.epoch, **by_hand).update(due_at=None, updated_at=Utc())
+        """Take a program that somebody ended by setting errored_at by hand out of the queue.
+
+        Nobody runs it: it was not claimed, or its lease has run out.
+        """
+        by_hand = {"errored_at__isnull": False, "due_at__lte": Utc()}
+        same = self._rows(id=self.pk, epoch=self.epoch, worker=self.worker, **by_hand)
+        same.update(**PARKED, updated_at=Utc())
 
     def end_if_asked(self) -> Standing:
         """Stop or park a program that was asked to while nobody ran it; else keep holding it."""

@@ -26,9 +26,7 @@ class Board:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: dict[str, Running] = {}
-
-    def __len__(self) -> int:
-        return len(self._running)
+        self._left_behind: set[str] = set()
 
     @contextmanager
     def running(self, slot: str, program: Program, lease: Lease) -> Iterator[None]:
@@ -41,11 +39,25 @@ class Board:
             with self._lock:
                 del self._running[slot]
 
+    def may_have_left_a_claim(self, slot: str) -> bool:
+        """Tell, once, whether the database saw a claim of `slot` that runs nothing.
+
+        It may be a claim that the slot took for failed, and that was committed all the same.
+        """
+        with self._lock:
+            found = slot in self._left_behind
+            self._left_behind.discard(slot)
+            return found
+
     def apply(self, notice: Notice) -> None:
         """Tell the running job of a slot what the supervisor has read about its claim."""
         with self._lock:
             running = self._running.get(notice.slot)
-        if running is None or running.confirmed_at > notice.asked_at:
+            if running is None:
+                if notice.program is not None:
+                    self._left_behind.add(notice.slot)
+                return
+        if running.confirmed_at > notice.asked_at:
             return  # claimed after the supervisor looked: this tells of an earlier claim
         if (running.program.pk, running.program.epoch) != (notice.program, notice.epoch):
             running.lease.lose()

@@ -61,13 +61,15 @@ def main() -> None:
 
 def listen(orders: int, crew: Crew) -> None:
     """Hear the supervisor until its pipe closes; then end at once, for nobody renews any more."""
-    with os.fdopen(orders, "rb") as lines:
-        for line in lines:
-            if line == DRAIN:
-                crew.drain()
-            else:
-                crew.board.apply(Notice.decode(line))
-    os._exit(1)
+    try:
+        with os.fdopen(orders, "rb") as lines:
+            for line in lines:
+                if line == DRAIN:
+                    crew.drain()
+                else:
+                    crew.board.apply(Notice.decode(line))
+    finally:
+        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""The keeper: the supervisor's thread that renews leases and releases those of dead children."""
+"""The keeper: the supervisor's bookkeeping, in two threads that cannot hold each other up.
+
+One renews the leases of the children that live, the other releases the claims of those that died.
+A locked row, or a listener that hears of a lost program and is slow, costs no neighbour its lease.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,8 @@ from programs.worker.sweep import loss_of
 
 logger = logging.getLogger(__name__)
 
+AFTER_TROUBLE = 0.5  # seconds until the next try
+
 
 @dataclass(frozen=True)
 class Death:
@@ -32,7 +38,7 @@ class Death:
     counted: bool
 
 
-class Keeper(threading.Thread):
+class Keeper:
     """Does the supervisor's bookkeeping, so that a slow database never blocks the supervisor.
 
     `live_slots` returns the slots of the children that live now; `tell` hands a child a notice.
@@ -45,50 +51,56 @@ class Keeper(threading.Thread):
         live_slots: Callable[[], list[str]],
         tell: Callable[[Notice], None],
     ) -> None:
-        super().__init__(name="keeper", daemon=True)
         self._worker = worker
         self._queues = queues
         self._live_slots = live_slots
         self._tell = tell
         self._deaths: deque[Death] = deque()
-        self._woken = threading.Event()
+        self._died = threading.Event()
         self._ending = threading.Event()
         self._registered = False
+        self._renewer = threading.Thread(target=self._keep_renewing, name="renewer", daemon=True)
+        self._releaser = threading.Thread(target=self._keep_releasing, name="releaser", daemon=True)
+
+    def start(self) -> None:
+        self._renewer.start()
+        self._releaser.start()
+
+    def is_alive(self) -> bool:
+        return self._renewer.is_alive() and self._releaser.is_alive()
 
     def release(self, slots: Iterable[str], *, counted: bool) -> None:
         """Release soon what a dead child held; `counted`: as lost with its process."""
         self._deaths.append(Death(tuple(slots), counted))
-        self._woken.set()
+        self._died.set()
 
     def end(self, timeout: float) -> None:
         """Release what is left, sign the worker off and end, within `timeout` seconds."""
+        deadline = monotonic() + timeout
         self._ending.set()
-        self._woken.set()
-        self.join(timeout)
+        self._died.set()
+        for thread in (self._releaser, self._renewer):
+            thread.join(max(0.0, deadline - monotonic()))
 
-    def run(self) -> None:
-        """Renew at each interval and release at once, until told to end."""
-        next_renewal = monotonic()
-        while not (self._ending.is_set() and not self._deaths):
+    # Renewing --------------------------------------------------------------------------------
+
+    def _keep_renewing(self) -> None:
+        while not self._ending.is_set():
+            pause = settings.renewal
             try:
-                self._release_dead()
-                if monotonic() >= next_renewal and not self._ending.is_set():
-                    self._renew()
-                    next_renewal = monotonic() + settings.renewal
+                self._renew()
             except Exception as error:  # noqa: BLE001 (without renewals all leases would run out)
-                self._note(error)
-                next_renewal = monotonic() + 0.5
-                self._ending.wait(0.5)
-            if not self._deaths:
-                self._woken.wait(max(0.0, next_renewal - monotonic()))
-                self._woken.clear()
-        self._sign_off()
+                self._note("leases could not be renewed", error)
+                pause = AFTER_TROUBLE
+            self._ending.wait(pause)
+        try:
+            Worker.sign_off(self._worker)
+        except Exception as error:  # noqa: BLE001 (the last act: nobody is left to handle it)
+            self._note("the worker could not be signed off", error)
         connections.close_all()
 
     def _renew(self) -> None:
         """Renew the claims of all living children, and tell each slot how its claim stands."""
-        if not self._registered:
-            self._register()
         slots = self._live_slots()
         asked_at, lease = monotonic(), settings.lease
         held = {holding.slot: holding for holding in Program.objects.renew(slots, lease)}
@@ -107,45 +119,68 @@ class Keeper(threading.Thread):
                     holding.stop_requested,
                 )
             self._tell(notice)
+        self._show_in_list()
+
+    def _show_in_list(self) -> None:
+        """Keep the worker's row, which informs people: no lease depends on it."""
+        if not self._registered:
+            Worker.register(
+                name=self._worker,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                queues=self._queues,
+                slots=len(self._live_slots()),
+                jobs=registry.registered(),
+                version=programs.__version__,
+            )
+            self._registered = True
         Worker.heartbeat(self._worker)
 
-    def _release_dead(self) -> None:
-        while self._deaths:
-            death = self._deaths[0]  # stays until it is done: the database may fail in between
-            for program in Program.objects.held_by(death.slots):
-                standing = program.lose(counted=death.counted)
-                logger.warning(
-                    "a process ended while it ran step %d (job %s): %s",
-                    program.step,
-                    program.job,
-                    standing.value,
-                    extra={"action": "claim_released", "run_id": program.run_id},
-                )
-                execution.announce(program, standing, loss_of(program, standing))
+    # Releasing -------------------------------------------------------------------------------
+
+    def _keep_releasing(self) -> None:
+        while not (self._ending.is_set() and not self._deaths):
+            pause: float | None = None
+            try:
+                pause = self._release_dead()
+            except Exception as error:  # noqa: BLE001 (tried again: the deaths are still noted)
+                self._note("claims of a dead process could not be released", error)
+                pause = AFTER_TROUBLE
+            self._died.wait(pause)
+            self._died.clear()
+        connections.close_all()
+
+    def _release_dead(self) -> float | None:
+        """Release what dead children held; return when to come again, if rows were locked.
+
+        A dead child's own statement may still run on the server, and hold its row.
+        """
+        for _ in range(len(self._deaths)):
+            death = self._deaths[0]  # stays first until it is done: the database may fail
+            self._release(death)
+            if Program.objects.held_by(death.slots).exists():
+                self._deaths.append(death)
             self._deaths.popleft()
+        return AFTER_TROUBLE if self._deaths else None
 
-    def _register(self) -> None:
-        Worker.register(
-            name=self._worker,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            queues=self._queues,
-            slots=len(self._live_slots()),
-            jobs=registry.registered(),
-            version=programs.__version__,
-        )
-        self._registered = True
+    def _release(self, death: Death) -> None:
+        held = Program.objects.held_by(death.slots)
+        for program in held.filter(pk__in=held.unlocked()):
+            standing = program.lose(counted=death.counted)
+            logger.warning(
+                "a process ended while it held step %d (job %s): %s",
+                program.step,
+                program.job,
+                standing.value,
+                extra={"action": "claim_released", "run_id": program.run_id},
+            )
+            execution.announce(program, standing, loss_of(program, standing))
 
-    def _sign_off(self) -> None:
-        try:
-            Worker.sign_off(self._worker)
-        except Exception as error:  # noqa: BLE001 (the last act: nobody is left to handle it)
-            self._note(error)
-
-    def _note(self, error: Exception) -> None:
+    def _note(self, what: str, error: Exception) -> None:
         note_failure(settings.DATABASE)
         logger.warning(
-            "leases could not be renewed, trying again: %s",
+            "%s, trying again: %s",
+            what,
             str(error).strip(),
-            extra={"action": "renewal_failed", "worker": self._worker},
+            extra={"action": "bookkeeping_failed", "worker": self._worker},
         )

@@ -26,6 +26,7 @@ from programs.worker.sweep import Sweep
 logger = logging.getLogger(__name__)
 
 SWEEP_EVERY = 10  # claims: under a stream of hints, due retries must not starve
+SECOND = 1.0  # how long a slot waits that may claim no more
 STALE = 60.0  # seconds of idleness after which a slot's connections are checked
 
 
@@ -40,6 +41,7 @@ class Crew:
         self.closing = threading.Event()  # no further program is claimed
         self.draining = threading.Event()  # nor is a further step started
         self._lock = threading.Lock()
+        self._busy: set[str] = set()  # slots that look for a program, or run one
         self._claims_left = plan.max_programs
         self._slots = [Slot(name, self) for name in plan.slots]
 
@@ -67,13 +69,29 @@ class Crew:
                 break
         return not any(slot.is_alive() for slot in self._slots)
 
-    def count_claim(self) -> None:
-        """Close after the last of `--max-programs`."""
+    def begin(self, slot: str) -> bool:
+        """Let `slot` look for a program, unless all of `--max-programs` are given out."""
         with self._lock:
+            if self._claims_left == 0:
+                return False
             if self._claims_left is not None:
                 self._claims_left -= 1
-                if self._claims_left <= 0:
-                    self.close()
+            self._busy.add(slot)
+            return True
+
+    def end(self, slot: str, *, claimed: bool) -> None:
+        """Note that `slot` is done; close when nothing is left to do for this crew."""
+        if claimed and self.plan.burst:
+            self.sweep.hurry()  # what it gave back is due
+        with self._lock:
+            self._busy.discard(slot)
+            if not claimed and self._claims_left is not None:
+                self._claims_left += 1
+            used_up = self._claims_left == 0
+            drained = self.plan.burst and self.sweep.is_dry and not claimed
+            is_over = not self._busy and (used_up or drained)
+        if is_over:
+            self.close()
 
     def others_wait(self) -> bool:
         """Tell whether another program could use the slot of one whose turn is used up."""
@@ -102,23 +120,33 @@ class Slot(threading.Thread):
             try:
                 self._work()
                 self._pause = 0.2
-            except Exception as error:  # noqa: BLE001 (a dead slot would look alive)
+            except BaseException as error:  # noqa: BLE001 (a dead slot would look alive)
                 self._recover(error)
         connections.close_all()
 
     def _work(self) -> None:
-        lease = Lease(settings.lease)
-        program = self._next(lease)
-        if program is None:
+        """Look for one program and run it as far as this claim goes."""
+        crew = self._crew
+        if crew.board.may_have_left_a_claim(self.name):
+            self._release_leftovers()
+        if not crew.begin(self.name):
+            crew.closing.wait(SECOND)
             return
-        self._crew.count_claim()
+        program = None
         try:
-            with self._crew.board.running(self.name, program, lease):
-                standing = execution.carry(program, lease, self._turn())
+            lease = Lease(settings.lease)
+            program = self._next(lease)
+            if program is not None:
+                self._run(program, lease)
         finally:
-            self._crew.sweep.end(self.name)
-            self._last_use = monotonic()
-            reset_queries()  # with DEBUG, Django remembers them, by the thousand
+            crew.sweep.end(self.name)
+            crew.end(self.name, claimed=program is not None)
+
+    def _run(self, program: Program, lease: Lease) -> None:
+        with self._crew.board.running(self.name, program, lease):
+            standing = execution.carry(program, lease, self._turn())
+        self._last_use = monotonic()
+        reset_queries()  # with DEBUG, Django remembers them, by the thousand
         if standing is Standing.YIELDED and program.queue is not None:
             publish(program.run_id, program.queue)
         if standing is Standing.LOST:
@@ -141,8 +169,6 @@ class Slot(threading.Thread):
         self._check_connections()
         lease.restart()
         program = crew.sweep.claim(self.name, lease.seconds, at_most)
-        if program is None and crew.plan.burst and not len(crew.board):
-            crew.close()
         if crew.sweep.has_found:
             crew.inbox.wake()
         return program
@@ -189,27 +215,14 @@ class Slot(threading.Thread):
             replace_dead_connections()
         self._last_use = monotonic()
 
-    def _recover(self, error: Exception) -> None:
+    def _recover(self, error: BaseException) -> None:
         """Wait until the database answers, and leave no claim behind that nobody runs.
 
         The commit of a failed claim is unknown: the supervisor renews by slot name and would
         hold it for ever.
         """
-        while not self._crew.closing.is_set():
-            if isinstance(error, DatabaseError):
-                note_failure(settings.DATABASE)
-                logger.warning(
-                    "the database does not answer, trying again: %s",
-                    str(error).strip(),
-                    extra={"action": "database_lost", "worker": self.name},
-                )
-            else:
-                logger.error(
-                    "a slot failed, going on: %s",
-                    error,
-                    exc_info=error,
-                    extra={"action": "slot_failed", "worker": self.name},
-                )
+        while True:
+            self._note(error)
             self._crew.closing.wait(self._pause * random.uniform(0.8, 1.2))
             self._pause = min(self._pause * 2, 4.0)
             try:
@@ -218,6 +231,24 @@ class Slot(threading.Thread):
                 error = another
             else:
                 return
+            if self._crew.closing.is_set():
+                return  # the supervisor releases what is left
+
+    def _note(self, error: BaseException) -> None:
+        if isinstance(error, DatabaseError):
+            note_failure(settings.DATABASE)
+            logger.warning(
+                "the database does not answer, trying again: %s",
+                str(error).strip(),
+                extra={"action": "database_lost", "worker": self.name},
+            )
+        else:
+            logger.error(
+                "a slot failed, going on: %s",
+                error,
+                exc_info=error,
+                extra={"action": "slot_failed", "worker": self.name},
+            )
 
     def _release_leftovers(self) -> None:
         for program in Program.objects.held_by([self.name]):

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from time import monotonic
@@ -56,18 +57,31 @@ class Child:
         self.plan = plan
         self.started_at = monotonic()
         self.kill_at: float | None = None  # set once it is asked to end, or is done
+        self._heard = b""
+        self._lock = threading.Lock()  # the keeper tells, the supervisor closes
+        self._is_closed = False
         orders, self._orders = os.pipe()
         self._answers, answers = os.pipe()
-        os.set_blocking(self._orders, False)
-        os.set_blocking(self._answers, False)
+        try:
+            os.set_blocking(self._orders, False)
+            os.set_blocking(self._answers, False)
+            self._process = self._start(orders, answers)
+        except OSError:
+            self.close()
+            raise
+        finally:
+            os.close(orders)
+            os.close(answers)
+
+    def _start(self, orders: int, answers: int) -> subprocess.Popen[bytes]:
         search_path = os.pathsep.join(path for path in sys.path if path)
-        self._process = subprocess.Popen(
+        return subprocess.Popen(
             [
                 sys.executable,
                 *subprocess._args_from_interpreter_flags(),  # type: ignore[attr-defined]
                 "-m",
                 "programs.worker.child",
-                plan.encode(),
+                self.plan.encode(),
                 str(orders),
                 str(answers),
             ],
@@ -76,16 +90,16 @@ class Child:
             stdin=subprocess.DEVNULL,
             process_group=0,  # Ctrl-C on the terminal reaches the supervisor alone
         )
-        os.close(orders)
-        os.close(answers)
-        self._heard = b""
 
     def tell(self, line: bytes) -> None:
         """Write one line, or drop it when the child does not read: the next one says it again."""
-        try:
-            os.write(self._orders, line)
-        except (BlockingIOError, BrokenPipeError):
-            logger.debug("a child does not listen", extra={"action": "notice_dropped"})
+        with self._lock:
+            if self._is_closed:
+                return
+            try:
+                os.write(self._orders, line)
+            except (BlockingIOError, BrokenPipeError):
+                logger.debug("a child does not listen", extra={"action": "notice_dropped"})
 
     def drain(self, kill_at: float) -> None:
         """Ask the child to end after its running steps; it is killed at `kill_at`."""
@@ -111,8 +125,10 @@ class Child:
         return self._process.poll()
 
     def close(self) -> None:
-        os.close(self._orders)
-        os.close(self._answers)
+        with self._lock:
+            self._is_closed = True
+            os.close(self._orders)
+            os.close(self._answers)
 
 
 class Supervisor:
@@ -121,6 +137,7 @@ class Supervisor:
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
         self._children: list[Child] = []
+        self._missing: list[int | None] = []  # the shares of children to be started
         self._serial = 0
         self._draining = False
         self._signals = 0
@@ -138,17 +155,16 @@ class Supervisor:
         for share in self._shares():
             self._start_child(share)
         self._keeper.start()
-        missing: list[int | None] = []
-        while self._children or missing:
+        while self._children or self._missing:
             self._react_to_signals()
-            missing += self._reap()
+            self._missing += self._reap()
             if self._draining:
-                missing.clear()
-            while missing and monotonic() >= self._start_after:
-                self._start_child(missing.pop())
+                self._missing.clear()
+            while self._missing and monotonic() >= self._start_after:
+                self._start_child(self._missing.pop())
             self._kill_overdue()
             if self._code is not None and not self._draining and self._code.has_changed():
-                missing += self._replace_all()
+                self._missing += self._replace_all()
             time.sleep(TICK)
         self._keeper.end(timeout=STATEMENT_LIMIT)
 
@@ -171,7 +187,12 @@ class Supervisor:
             burst=self._orders.burst,
             max_programs=max_programs,
         )
-        self._children = [*self._children, Child(plan)]
+        try:
+            self._children = [*self._children, Child(plan)]
+        except OSError as error:  # no memory, no process to be had: there may be soon
+            logger.error("a child process cannot be started: %s", error)
+            self._missing.append(max_programs)
+            self._start_after = monotonic() + 1.0
 
     def _live_slots(self) -> list[str]:
         return [slot for child in self._children for slot in child.plan.slots]
@@ -192,8 +213,9 @@ class Supervisor:
                 continue
             self._children = [other for other in self._children if other is not child]
             asked = child.kill_at is not None
+            is_loss = not child.is_done and not asked
+            self._keeper.release(child.plan.slots, counted=is_loss)
             if not child.is_done:
-                self._keeper.release(child.plan.slots, counted=not asked)
                 if not asked:
                     self._delay_after_death(child)
                     to_replace.append(child.plan.max_programs)

@@ -31,6 +31,7 @@ class Sweep:
         self._found: deque[Program] = deque()
         self._pause = QUICKEST if adaptive else SLOWEST
         self._next_look = monotonic()
+        self.is_dry = False  # the last look found nothing, and no slot has been busy since
         # The slot that runs a program with losses. There is at most one in this process at a
         # time: if its job is what kills, no second suspect is condemned with it.
         self._suspect_slot: str | None = None
@@ -45,7 +46,8 @@ class Sweep:
         return bool(self._found)
 
     def hurry(self) -> None:
-        """Look at the next occasion: a program was created, or a slot has become free."""
+        """Look at the next occasion: a program was created, or given back by a slot."""
+        self.is_dry = False
         self._pause = QUICKEST if self._adaptive else SLOWEST
         self._next_look = monotonic()
 
@@ -86,10 +88,11 @@ class Sweep:
         for queue in self._queues:
             ripe = Program.objects.ripe(queue)
             if self._suspect_slot is not None:
-                ripe = ripe.unblemished()
-            elif is_settling():
+                ripe = ripe.without_suspects()
+            if is_settling():
                 ripe = ripe.unclaimed()
             self._found.extend(ripe[:at_most])
+        self.is_dry = not self._found
 
     def _try(self, candidate: Program, slot: str, lease: float) -> Program | None:
         if candidate.errored_at is not None:
@@ -100,12 +103,13 @@ class Sweep:
         if candidate.losses and not self._may_run_suspect(slot):
             return None
         assert candidate.queue is not None
-        same = Program.objects.due(candidate.queue).filter(
-            pk=candidate.pk, epoch=candidate.epoch, worker__isnull=True
-        )
-        claimed = same.claim(slot, lease)
-        if claimed is None:
-            self.end(slot)
+        same = Program.objects.due(candidate.queue).unclaimed()
+        claimed = None
+        try:
+            claimed = same.filter(pk=candidate.pk, epoch=candidate.epoch).claim(slot, lease)
+        finally:
+            if claimed is None:
+                self.end(slot)
         return claimed
 
     def _may_run_suspect(self, slot: str) -> bool:
@@ -115,7 +119,12 @@ class Sweep:
             return self._suspect_slot == slot
 
     def _release_lost(self, candidate: Program) -> bool:
-        """Take the claim from a slot whose lease has run out; tell whether it is to be had now."""
+        """Take the claim from a slot whose lease has run out; tell whether it is to be had now.
+
+        A row that is locked is passed over: its job is alive, in a long transaction of its own.
+        """
+        if not Program.objects.filter(pk=candidate.pk).unlocked():
+            return False
         standing = candidate.lose(counted=True, expired=True)
         execution.announce(candidate, standing, loss_of(candidate, standing))
         candidate.worker = None

@@ -18,6 +18,8 @@ from programs.redaction import redact_url
 from programs.transport.topology import broker_queue
 from programs.worker.supervisor import Orders, Supervisor, unique_name
 
+NAME_LENGTH = 80  # characters: queues have room for 100, workers' names for more parts
+
 
 def count(text: str) -> int:
     """Return a positive whole number, for argparse."""
@@ -41,6 +43,13 @@ def seconds(text: str) -> float:
     return number
 
 
+def name(text: str) -> str:
+    """Return a name that fits into the tables' columns, for argparse."""
+    if not text.strip() or not text.isprintable() or len(text) > NAME_LENGTH:
+        raise ArgumentTypeError(f"{text!r} is no name of 1 to {NAME_LENGTH} characters")
+    return text
+
+
 class Command(BaseCommand):
     requires_system_checks = ()  # handle() does, so that its first line is not a warning
     help = "Run programs: claim those that are due and execute their jobs, until told to end."
@@ -49,6 +58,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--queue",
             action="append",
+            type=name,
             metavar="NAME",
             help=f"a queue to serve; may be given several times (default: {DEFAULT_QUEUE})",
         )
@@ -66,7 +76,7 @@ class Command(BaseCommand):
             metavar="S",
             help="seconds that running jobs may take after SIGTERM or Ctrl-C",
         )
-        parser.add_argument("--name", help="the first part of the worker's name")
+        parser.add_argument("--name", type=name, help="the first part of the worker's name")
         parser.add_argument(
             "--reload", action="store_true", help="start anew when the code changes"
         )
