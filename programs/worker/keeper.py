@@ -140,18 +140,16 @@ class Keeper:
 
     def _keep_releasing(self) -> None:
         while not (self._ending.is_set() and not self._deaths):
-            pause: float | None = None
             try:
-                pause = self._release_dead()
-            except Exception as error:  # noqa: BLE001 (tried again: the deaths are still noted)
+                self._release_dead()
+            except Exception as error:  # noqa: BLE001 (the deaths are noted: tried again)
                 self._note("claims of a dead process could not be released", error)
-                pause = AFTER_TROUBLE
-            self._died.wait(pause)
+            self._died.wait(AFTER_TROUBLE)
             self._died.clear()
         connections.close_all()
 
-    def _release_dead(self) -> float | None:
-        """Release what dead children held; return when to come again, if rows were locked.
+    def _release_dead(self) -> None:
+        """Release what dead children held, but for rows that are locked: those a little later.
 
         A dead child's own statement may still run on the server, and hold its row.
         """
@@ -161,7 +159,6 @@ class Keeper:
             if Program.objects.held_by(death.slots).exists():
                 self._deaths.append(death)
             self._deaths.popleft()
-        return AFTER_TROUBLE if self._deaths else None
 
     def _release(self, death: Death) -> None:
         held = Program.objects.held_by(death.slots)
