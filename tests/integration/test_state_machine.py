@@ -326,6 +326,17 @@ class LifeOfAProgram(RuleBasedStateMachine):
         self.model.scheduled = False
         self.model.expired = self.model.holder is not None
 
+    @precondition(lambda self: self.model.holder in self.claims)
+    @rule(deeds=st.lists(DEEDS, min_size=1, max_size=3))
+    def another_slot_takes_it_over(self, deeds: list[str]) -> None:
+        """The one that held it is a zombie, which goes on as if nothing had happened."""
+        zombie = self.model.holder
+        self.time_passes()
+        self.sweep()
+        for deed in deeds:
+            if zombie in self.claims:
+                self.go_on(self.claims.index(zombie), deed)
+
     @precondition(lambda self: self.claims)
     @rule()
     def supervisors_renew(self) -> None:
