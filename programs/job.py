@@ -12,7 +12,7 @@ from django.db import connections, transaction
 from programs import data as json_data
 from programs.data import JsonObject
 from programs.errors import ExecutionTimeExceeded, LeaseLost, StopRequested
-from programs.lease import Lease
+from programs.lease import Lease, lease_clock
 from programs.models.program import Program
 from programs.models.transitions import Standing
 
@@ -69,7 +69,8 @@ class JobData:
     def stop_requested(self) -> bool:
         """Whether an operator wants the program to stop, or the lease is lost: end soon, then.
 
-        Known at the latest one renewal (5 s) after the fact. Costs nothing to read.
+        Known at the latest one renewal (5 s) after the fact. Costs nothing to read. End by a
+        `checkpoint`, or raise `StopRequested`: a job that returns has succeeded.
         """
         return self._lease.stop_requested or not self._lease.live
 
@@ -142,3 +143,8 @@ class JobData:
 
     def _trust(self) -> None:
         self._program.job_data_in_doubt = False
+        # The transaction has locked the row, so that the supervisor could not renew the lease.
+        if self._lease.remaining < self._lease.seconds / 2:
+            until = lease_clock() + self._lease.seconds
+            if self._program.hold(self._lease.seconds):
+                self._lease.renew(until)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from time import monotonic
+import time
+
+# Linux's monotonic clock stands still while the machine sleeps; the database's does not.
+CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def lease_clock() -> float:
+    """Return the seconds that leases are counted in; all processes of a machine share them."""
+    return time.clock_gettime(CLOCK)
 
 
 class Lease:
-    """How long a claim still holds, counted on the monotonic clock, and what its job is told.
+    """How long a claim still holds, counted on this machine's clock, and what its job is told.
 
     The supervisor renews it from one thread while a slot reads it in another. A deadline counts
     from *before* the claim or the renewal was sent, so that this side gives a lease up before the
@@ -23,15 +31,20 @@ class Lease:
 
     def restart(self) -> None:
         """Count from now: the claim is about to be sent."""
-        self._deadline = monotonic() + self.seconds
+        self._deadline = lease_clock() + self.seconds
 
     @property
     def live(self) -> bool:
         """Tell whether a job may still be started under this lease."""
-        return not self._lost and monotonic() < self._deadline
+        return not self._lost and self.remaining > 0
+
+    @property
+    def remaining(self) -> float:
+        """Return for how many seconds the claim holds without renewal."""
+        return self._deadline - lease_clock()
 
     def renew(self, deadline: float) -> None:
-        """Note that the database holds the claim for us until `deadline` (monotonic clock)."""
+        """Note that the database holds the claim for us until `deadline` (by `lease_clock`)."""
         self._deadline = max(self._deadline, deadline)
 
     def request_stop(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from django.db import connections, models, transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.db.models.functions import Coalesce
 
 from programs.conf import settings
@@ -14,6 +14,8 @@ from programs.models.clock import Utc
 from programs.models.state import OPEN, State, where
 from programs.models.steering import Steering
 from programs.models.transitions import Transitions
+
+STATEMENT_LIMIT = 5_000  # milliseconds that a renewal may take: a migration may lock the table
 
 
 class Holding(NamedTuple):
@@ -46,13 +48,16 @@ class ProgramQuerySet(models.QuerySet["Program"]):
         """Those that no worker was lost with: neither counted losses nor a claim left behind."""
         return self.unclaimed().filter(losses=0)
 
-    def without_suspects(self) -> ProgramQuerySet:
-        """Those that can be run, or whose lost claim can be released, beside a suspect."""
-        return self.filter(Q(losses=0) | Q(worker__isnull=False))
-
     def unclaimed(self) -> ProgramQuerySet:
         """Those that no slot has claimed, alive or not."""
         return self.filter(worker__isnull=True)
+
+    def left_behind(self, worker: str) -> ProgramQuerySet:
+        """Those that a slot of any worker but `worker` has claimed.
+
+        The claims of its own dead children are the supervisor's, who knows that they are dead.
+        """
+        return self.filter(worker__isnull=False).exclude(worker__startswith=f"{worker}/")
 
     def held_by(self, slots: Sequence[str]) -> ProgramQuerySet:
         """Those claimed by these slots, whether or not the lease has run out."""
@@ -99,7 +104,11 @@ class ProgramQuerySet(models.QuerySet["Program"]):
         transaction has locked is passed over, so that it costs no neighbour its lease.
         """
         held = self.held_by(slots)
+        connection = connections[self.db]
         with transaction.atomic(using=self.db):
+            if connection.vendor == "postgresql":
+                with connection.cursor() as cursor:  # for this transaction alone
+                    cursor.execute("SET LOCAL statement_timeout = %s", [STATEMENT_LIMIT])
             renewed = set(held.unlocked())
             self.filter(pk__in=renewed).held_by(slots).update(due_at=Utc(after=lease))
             rows = held.order_by().values_list("worker", "pk", "epoch", "stop_requested_at")

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from django.db import connections, transaction
-from django.db.models import Expression, F
+from django.db.models import Expression, F, Q
 
 from programs.conf import settings
 from programs.data import JsonObject
@@ -26,6 +26,7 @@ Changes = Mapping[str, Any]
 T = TypeVar("T")
 
 ERROR_MESSAGE_LENGTH = 255  # characters, as in the original's table
+TURNS = 100  # tries to write an outcome while operators change the program in between
 
 
 class Standing(Enum):
@@ -122,15 +123,24 @@ class Transitions(Columns):
         release = {**RELEASED, "due_at": Utc()}
         return self._leave_open(attempt, {"losses": losses}, release, Standing.YIELDED, needs)
 
+    def hold(self, lease: float) -> bool:
+        """Renew this claim for `lease` seconds; tell whether it was still ours."""
+        return self._write(None, {"due_at": Utc(after=lease)}, {})
+
     def survive(self) -> None:
-        """Take back the loss that was counted for this claim while its process was alive."""
+        """Take back the loss that was counted for this claim while its process was alive.
+
+        Only until the slot that took over lets go of it: later, the losses may be others'.
+        """
         lost = self.attempts.filter(step=self.step, epoch=self.epoch, outcome=Ending.LOST)
 
         def once() -> None:
             with transaction.atomic(using=self.alias):
                 if lost.update(outcome=Ending.ABANDONED):
+                    released = Q(epoch=self.epoch)
+                    held_by_heir = Q(epoch=self.epoch + 1, worker__isnull=False)
                     same_step = self._rows(id=self.pk, step=self.step, losses__gt=0)
-                    same_step.update(losses=F("losses") - 1)
+                    same_step.filter(released | held_by_heir).update(losses=F("losses") - 1)
 
         self._persist(once)
 
@@ -193,7 +203,7 @@ class Transitions(Columns):
     ) -> Standing:
         """Write progress and release; a stop or pause that came meanwhile decides the release."""
         needs = {**(needs or {}), "errored_at__isnull": True}
-        while True:  # each further turn needs another operator's change in between
+        for _ in range(TURNS):  # each further turn needs another operator's change in between
             if self._write(attempt, {**progress, **release}, {**needs, **UNDISTURBED}):
                 self._note(progress)
                 return standing
@@ -211,6 +221,7 @@ class Transitions(Columns):
                     return Standing.PAUSED
             if len(needs) > 1:
                 return Standing.LOST  # the lease was renewed meanwhile: nothing to take over
+        raise RuntimeError(f"the row of program {self.run_id} takes no outcome")
 
     def _end(
         self,

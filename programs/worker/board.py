@@ -6,9 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from time import monotonic
 
-from programs.lease import Lease
+from programs.lease import Lease, lease_clock
 from programs.models import Program
 from programs.worker.control import Notice
 
@@ -32,7 +31,7 @@ class Board:
     def running(self, slot: str, program: Program, lease: Lease) -> Iterator[None]:
         """Show that `slot` runs `program`, as long as the context lasts."""
         with self._lock:
-            self._running[slot] = Running(program, lease, monotonic())
+            self._running[slot] = Running(program, lease, lease_clock())
         try:
             yield
         finally:

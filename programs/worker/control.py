@@ -23,6 +23,11 @@ class Plan:
     max_programs: int | None = None
 
     @property
+    def worker(self) -> str:
+        """Return the name of the worker whose child this is."""
+        return self.name.rpartition("/")[0]
+
+    @property
     def slots(self) -> tuple[str, ...]:
         """Return the names that this child's claims bear."""
         return tuple(f"{self.name}.{number}" for number in range(1, self.threads + 1))
@@ -40,7 +45,7 @@ class Plan:
 class Notice:
     """What the database says about the claim of one slot, read at `asked_at`.
 
-    Times are of the monotonic clock, which all processes of a machine share.
+    Times are of `lease_clock`, which all processes of a machine share.
     """
 
     slot: str

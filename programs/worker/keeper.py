@@ -20,6 +20,7 @@ from django.db import connections
 import programs
 from programs import execution, registry
 from programs.conf import settings
+from programs.lease import lease_clock
 from programs.models import Program, Worker
 from programs.models.persistence import note_failure
 from programs.worker.control import Notice
@@ -102,7 +103,7 @@ class Keeper:
     def _renew(self) -> None:
         """Renew the claims of all living children, and tell each slot how its claim stands."""
         slots = self._live_slots()
-        asked_at, lease = monotonic(), settings.lease
+        asked_at, lease = lease_clock(), settings.lease
         held = {holding.slot: holding for holding in Program.objects.renew(slots, lease)}
         for slot in slots:
             holding = held.get(slot)

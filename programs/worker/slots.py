@@ -37,7 +37,7 @@ class Crew:
         self.plan = plan
         self.inbox = Inbox(plan.threads)
         self.board = Board()
-        self.sweep = Sweep(plan.queues, adaptive=not hinted)
+        self.sweep = Sweep(plan.worker, plan.queues, adaptive=not hinted)
         self.closing = threading.Event()  # no further program is claimed
         self.draining = threading.Event()  # nor is a further step started
         self._lock = threading.Lock()

@@ -17,14 +17,14 @@ from time import monotonic
 from types import FrameType
 
 from programs.worker.control import DONE, DRAIN, Notice, Plan
-from programs.worker.database import bound_statements, prepare_connections
+from programs.worker.database import prepare_connections
 from programs.worker.keeper import Keeper
 from programs.worker.reload import CodeWatch
 
 logger = logging.getLogger(__name__)
 
 TICK = 0.1  # seconds between two looks at the children
-STATEMENT_LIMIT = 5.0  # seconds: the supervisor's statements are short, or the server is ill
+LAST_WORDS = 5.0  # seconds for the bookkeeping after the last child has ended
 QUICK_DEATH = 5.0  # seconds: a child that dies sooner was not well started
 LINGERING = 5.0  # seconds that a child may take to exit once it is done
 
@@ -151,7 +151,6 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         prepare_connections()
-        bound_statements(STATEMENT_LIMIT)
         for share in self._shares():
             self._start_child(share)
         self._keeper.start()
@@ -166,7 +165,7 @@ class Supervisor:
             if self._code is not None and not self._draining and self._code.has_changed():
                 self._missing += self._replace_all()
             time.sleep(TICK)
-        self._keeper.end(timeout=STATEMENT_LIMIT)
+        self._keeper.end(timeout=LAST_WORDS)
 
     # Children --------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from time import monotonic
 from programs import execution
 from programs.errors import WorkerLost
 from programs.models import Program
-from programs.models.persistence import is_settling
+from programs.models.persistence import SETTLING, is_settling
 from programs.models.transitions import Standing
 
 QUICKEST, SLOWEST = 0.02, 1.0  # seconds between two looks that find nothing
@@ -20,17 +20,21 @@ QUICKEST, SLOWEST = 0.02, 1.0  # seconds between two looks that find nothing
 class Sweep:
     """Finds due programs of `queues`, oldest first, and claims them; shared by a child's slots.
 
+    `worker`: whose child this is; its own claims are its supervisor's to release.
     `adaptive`: without hints the looks start close together and slow down while nothing is
     found; with hints one look a second is enough for what a lost hint or a retry left.
     """
 
-    def __init__(self, queues: Sequence[str], *, adaptive: bool) -> None:
+    def __init__(self, worker: str, queues: Sequence[str], *, adaptive: bool) -> None:
+        self._worker = worker
         self._queues = list(queues)
         self._adaptive = adaptive
         self._lock = threading.Lock()
         self._found: deque[Program] = deque()
         self._pause = QUICKEST if adaptive else SLOWEST
         self._next_look = monotonic()
+        self._next_look_for_lost = monotonic()
+        self._seen_locked: dict[int, float] = {}  # primary key -> when
         self.is_dry = False  # the last look found nothing, and no slot has been busy since
         # The slot that runs a program with losses. There is at most one in this process at a
         # time: if its job is what kills, no second suspect is condemned with it.
@@ -86,12 +90,20 @@ class Sweep:
         self._pause = min(self._pause * 2, SLOWEST)
         random.shuffle(self._queues)  # no queue is always last
         for queue in self._queues:
-            ripe = Program.objects.ripe(queue)
+            waiting = Program.objects.ripe(queue).unclaimed()
             if self._suspect_slot is not None:
-                ripe = ripe.without_suspects()
-            if is_settling():
-                ripe = ripe.unclaimed()
-            self._found.extend(ripe[:at_most])
+                waiting = waiting.filter(losses=0)
+            self._found.extend(waiting[:at_most])
+        if monotonic() >= self._next_look_for_lost and not is_settling():
+            # Apart from those that wait, so that many of one kind hide none of the other.
+            self._next_look_for_lost = monotonic() + SLOWEST
+            forgotten = monotonic() - SETTLING
+            self._seen_locked = {
+                pk: seen_at for pk, seen_at in self._seen_locked.items() if seen_at > forgotten
+            }
+            for queue in self._queues:
+                lost = Program.objects.ripe(queue).left_behind(self._worker)
+                self._found.extend(lost[:at_most])
         self.is_dry = not self._found
 
     def _try(self, candidate: Program, slot: str, lease: float) -> Program | None:
@@ -122,8 +134,12 @@ class Sweep:
         """Take the claim from a slot whose lease has run out; tell whether it is to be had now.
 
         A row that is locked is passed over: its job is alive, in a long transaction of its own.
+        Once that has ended, its supervisor has a renewal's time to renew the lease.
         """
         if not Program.objects.filter(pk=candidate.pk).unlocked():
+            self._seen_locked[candidate.pk] = monotonic()
+            return False
+        if candidate.pk in self._seen_locked:
             return False
         standing = candidate.lose(counted=True, expired=True)
         execution.announce(candidate, standing, loss_of(candidate, standing))

@@ -22,7 +22,7 @@ on_postgresql = pytest.mark.parametrize("bookkeeping", ["postgresql"], indirect=
 
 
 def sweep(slot: str = "other/1.1") -> Program | None:
-    return Sweep(["default"], adaptive=True).claim(slot, 60.0, at_most=10)
+    return Sweep("sweeper", ["default"], adaptive=True).claim(slot, 60.0, at_most=10)
 
 
 @pytest.mark.invariant(3)
@@ -200,7 +200,7 @@ def test_one_process_runs_at_most_one_program_with_losses_at_a_time() -> None:
     suspects = [create_program(["noop"]) for _ in range(2)]
     Program.objects.update(losses=1)
     fine = create_program(["noop"])
-    shared = Sweep(["default"], adaptive=True)
+    shared = Sweep("sweeper", ["default"], adaptive=True)
 
     first = shared.claim("w/1.1", 60.0, at_most=10)
     second = shared.claim("w/1.2", 60.0, at_most=10)

@@ -204,7 +204,7 @@ class LifeOfAProgram(RuleBasedStateMachine):
 
     def sweep(self) -> None:
         model, slot = self.model, self.new_slot()
-        row = Sweep(["default"], adaptive=True).claim(slot, HOUR, at_most=5)
+        row = Sweep("sweeper", ["default"], adaptive=True).claim(slot, HOUR, at_most=5)
         if model.ended is not None and model.holder is None and not model.scheduled:
             model.thrown_away = True
         elif model.holder is not None and model.expired:
@@ -280,13 +280,19 @@ class LifeOfAProgram(RuleBasedStateMachine):
         return model.release() if model.stopping or model.paused else Standing.HELD
 
     def survive(self, claim: Claim) -> None:
-        """A zombie has come back: the loss that was counted for it was none."""
+        """A zombie has come back: the loss that was counted for it was none.
+
+        Unless the slot that took over has let go since: the losses may be others' by then.
+        """
+        row = Program.objects.get(pk=claim.row.pk)
+        heirs = row.epoch - claim.row.epoch
+        is_still_ours = heirs == 0 or (heirs == 1 and row.worker is not None)
         claim.row.survive()
         lost = claim.row.attempts.filter(epoch=claim.row.epoch, outcome=Ending.ABANDONED)
         for step in lost.values_list("step", flat=True):
             self.model.attempts.remove((step, Ending.LOST))
             self.model.attempts.append((step, Ending.ABANDONED))
-            if step == self.model.step and self.model.losses:
+            if step == self.model.step and self.model.losses and is_still_ours:
                 self.model.losses -= 1
 
     def checkpoint(self, which: int) -> None:
@@ -487,7 +493,9 @@ class LifeOfAProgram(RuleBasedStateMachine):
             if Program.objects.get(pk=self.program.pk).due_at is None:
                 break
             self.time_passes()
-            row = Sweep(["default"], adaptive=True).claim(self.new_slot(), HOUR, at_most=5)
+            row = Sweep("sweeper", ["default"], adaptive=True).claim(
+                self.new_slot(), HOUR, at_most=5
+            )
             if row is not None:
                 execution.carry(row, Lease(HOUR), lambda: False)
         ended = Program.objects.get(pk=self.program.pk)

@@ -1,0 +1,178 @@
+"""What jobs and listeners do to data, keys, connections and transactions."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from django.db import connections, transaction
+
+from programs import execution, registry, signals
+from programs.conf import settings as executor_settings
+from programs.errors import StopRequested
+from programs.job import Job
+from programs.lease import Lease
+from programs.models import State
+from programs.submission import create_program, create_programs
+from programs.worker.control import Plan
+from programs.worker.slots import Crew
+from tests.running import carry, claim, claimed, fresh, run
+
+pytestmark = pytest.mark.usefixtures("bookkeeping")
+
+on_postgresql = pytest.mark.parametrize("bookkeeping", ["postgresql"], indirect=True)
+on_sqlite = pytest.mark.parametrize("bookkeeping", ["default"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def no_outage_yet(monkeypatch) -> None:
+    monkeypatch.setattr("programs.models.persistence._last_outage", float("-inf"))
+
+
+@pytest.fixture
+def job():
+    """Register job classes for one test."""
+    names: list[str] = []
+
+    def make(name: str, execute, **attributes: object) -> str:
+        body = {"name": name, "execute": execute, "__module__": __name__, **attributes}
+        registry._jobs.pop(name, None)
+        registry.register(type(name.title(), (Job,), body))
+        names.append(name)
+        return name
+
+    yield make
+    for name in names:
+        registry._jobs.pop(name, None)
+
+
+@contextlib.contextmanager
+def listening(signal, listener):
+    signal.connect(listener, weak=False)
+    try:
+        yield
+    finally:
+        signal.disconnect(listener)
+
+
+def crew(threads: int = 1, **given: object) -> Crew:
+    return Crew(Plan("tests/1", ("default",), threads, **given), hinted=False)
+
+
+# Job data ----------------------------------------------------------------------------------
+
+
+def test_job_data_that_was_rolled_back_does_not_come_back_with_the_next_step(job) -> None:
+    def execute(self, message, job_data) -> None:
+        with contextlib.suppress(RuntimeError), transaction.atomic(executor_settings.DATABASE):
+            job_data.merge({"imported": True})
+            raise RuntimeError("undo")
+
+    program = run(job("rolls_back", execute), "count")
+
+    assert program.job_data == {"count": {"n": 1}}
+
+
+def test_a_job_told_to_end_because_its_lease_ran_out_does_not_end_the_program_errored(job) -> None:
+    lease = Lease(60.0)
+
+    def execute(self, message, job_data) -> None:
+        lease._deadline = 0.0  # the database was away for longer than the lease
+        if job_data.stop_requested:
+            raise StopRequested
+
+    program = claimed(job("polite", execute))
+
+    execution.carry(program, lease, lambda: False)
+
+    assert fresh(program).state is State.WAITING
+
+
+def test_a_job_that_hands_back_a_coroutine_is_not_called_a_success(job) -> None:
+    ran = []
+
+    async def work() -> None:
+        ran.append(1)
+
+    made = []
+
+    def execute(self, message, job_data):
+        made.append(work())
+        return made[0]  # what a decorator around `async def execute` does
+
+    program = run(job("wrapped", execute))
+    made[0].close()
+    assert ran == [1] or program.state is State.ERRORED
+
+
+@on_sqlite
+def test_a_second_claim_within_the_same_millisecond_is_no_first_claim() -> None:
+    for _ in range(100):
+        program = claimed("noop")
+        program.give_back()
+        again = claim(program)
+        assert again is not None
+        if again.started_at == again.step_started_at:
+            pytest.fail("taken for the first claim: attempts are numbered from 1 again")
+        carry(again)
+
+
+# Idempotency -------------------------------------------------------------------------------
+
+
+def test_a_key_given_to_create_programs_is_known_to_create_program() -> None:
+    (first,) = create_programs([{"jobs": ["noop"], "idempotency_key": "k"}])
+    assert create_program(["noop"], idempotency_key="k") == first
+
+
+# Connections and transactions --------------------------------------------------------------
+
+
+@on_sqlite
+def test_a_lost_connection_to_another_database_is_replaced_for_the_next_job(job) -> None:
+    def execute(self, message, job_data) -> None:
+        with connections["postgresql"].cursor() as cursor:
+            cursor.execute("SELECT 1")
+
+    name = job("queries", execute)
+    own = crew()
+
+    def run_one() -> State:
+        program = create_program([name])
+        own.sweep.hurry()
+        own._slots[0]._work()
+        return fresh(program).state
+
+    assert run_one() is State.FINISHED
+    pid = connections["postgresql"].connection.info.backend_pid
+    other = connections["postgresql"].copy("other")
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+    other.close()
+
+    states = [run_one() for _ in range(3)]  # the first may fail: nobody could know
+
+    connections["postgresql"].close()
+    assert states[1:] == [State.FINISHED] * 2
+
+
+@on_postgresql  # SQLite in memory goes with its connection
+@pytest.mark.parametrize("when", ["program_started", "job_started", "job_finished"])
+def test_a_transaction_that_a_listener_leaves_open_swallows_no_outcome(when: str) -> None:
+    alias = executor_settings.DATABASE
+    left: list[transaction.Atomic] = []
+
+    def leave_open(**sent: object) -> None:
+        if not left:
+            left.append(transaction.atomic(using=alias))
+            left[0].__enter__()
+
+    program = claimed("noop", "noop")
+    with listening(getattr(signals, when), leave_open):
+        carry(program)
+    still_open = connections[alias].in_atomic_block
+    if still_open:
+        left[0].__exit__(RuntimeError, RuntimeError(), None)  # what happens when the slot ends
+
+    assert not still_open
+    assert fresh(program).state is State.FINISHED
