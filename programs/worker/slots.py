@@ -41,8 +41,9 @@ class Crew:
         self.closing = threading.Event()  # no further program is claimed
         self.draining = threading.Event()  # nor is a further step started
         self._lock = threading.Lock()
-        self._busy: set[str] = set()  # slots that look for a program, or run one
-        self._claims_left = plan.max_programs
+        self._busy: set[str] = set()  # slots that look into the database, or run what they found
+        self._reserved = 0  # claims that slots may still make
+        self._claimed = 0
         self._slots = [Slot(name, self) for name in plan.slots]
 
     def start(self) -> None:
@@ -69,15 +70,19 @@ class Crew:
                 break
         return not any(slot.is_alive() for slot in self._slots)
 
-    def begin(self, slot: str) -> bool:
-        """Let `slot` look for a program, unless all of `--max-programs` are given out."""
+    def begin(self) -> bool:
+        """Let a slot wait for a program, unless all of `--max-programs` are given out."""
         with self._lock:
-            if self._claims_left == 0:
+            limit = self.plan.max_programs
+            if limit is not None and self._reserved + self._claimed >= limit:
                 return False
-            if self._claims_left is not None:
-                self._claims_left -= 1
-            self._busy.add(slot)
+            self._reserved += 1
             return True
+
+    def look(self, slot: str) -> None:
+        """Note that `slot` looks into the database now, and may run what it finds."""
+        with self._lock:
+            self._busy.add(slot)
 
     def end(self, slot: str, *, claimed: bool) -> None:
         """Note that `slot` is done; close when nothing is left to do for this crew."""
@@ -85,12 +90,11 @@ class Crew:
             self.sweep.hurry()  # what it gave back is due
         with self._lock:
             self._busy.discard(slot)
-            if not claimed and self._claims_left is not None:
-                self._claims_left += 1
-            used_up = self._claims_left == 0
-            drained = self.plan.burst and self.sweep.is_dry and not claimed
-            is_over = not self._busy and (used_up or drained)
-        if is_over:
+            self._reserved -= 1
+            self._claimed += claimed
+            is_used_up = self._claimed == self.plan.max_programs
+            is_drained = self.plan.burst and self.sweep.is_dry and not self._busy
+        if is_used_up or is_drained:
             self.close()
 
     def others_wait(self) -> bool:
@@ -129,7 +133,7 @@ class Slot(threading.Thread):
         crew = self._crew
         if crew.board.may_have_left_a_claim(self.name):
             self._release_leftovers()
-        if not crew.begin(self.name):
+        if not crew.begin():
             crew.closing.wait(SECOND)
             return
         program = None
@@ -166,6 +170,7 @@ class Slot(threading.Thread):
             return self._claim_hinted(delivery, lease)
         if crew.closing.is_set():
             return None
+        crew.look(self.name)
         self._check_connections()
         lease.restart()
         program = crew.sweep.claim(self.name, lease.seconds, at_most)
