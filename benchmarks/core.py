@@ -36,10 +36,10 @@ def main() -> int:
     parser.add_argument("--memory-programs", type=int, default=10_000)
     options = parser.parse_args()
     call_command("migrate", verbosity=0)
+    show("create_program to finished, idle, ms (median, 99th)", latency(300, options.threads))
     rates = [drain(options.programs, options.threads) for _ in range(options.rounds)]
     show(f"drain, {options.threads} threads, programs/s", rates)
     show("create_programs, programs/s", [creation(options.programs)])
-    show("create_program to finished, idle, ms (median, 99th)", latency(300, options.threads))
     show("resident memory of the child, MB (half way, end)", memory(options))
     return 0
 
@@ -71,9 +71,11 @@ def latency(many: int, threads: int) -> list[float]:
     """Return the median and the 99th percentile, in ms, by the database's own clock."""
     empty()
     with worker(threads):
-        warm_up = create_program(JOBS)
+        for _ in range(50):  # until all threads are connected, and the broker's consumer is there
+            create_program(JOBS)
+            time.sleep(0.05)
         wait_until_ended()
-        warm_up.delete()
+        empty()
         for _ in range(many):
             create_program(JOBS)
             time.sleep(0.02)  # the pace: the system is idle between two programs

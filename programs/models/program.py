@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connections, models, transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce
 
 from programs.conf import settings
+from programs.models.claiming import claiming
 from programs.models.clock import Utc
 from programs.models.state import OPEN, State, where
 from programs.models.steering import Steering
@@ -72,15 +73,26 @@ class ProgramQuerySet(models.QuerySet["Program"]):
 
         One conditional UPDATE: of many that try at once, one matches the row.
         """
-        claimed = self.update(
-            worker=slot,
-            epoch=F("epoch") + 1,
-            due_at=Utc(after=lease),
-            started_at=Coalesce(F("started_at"), Utc()),
-            step_started_at=Utc(),
-            updated_at=Utc(),
-        )
+        claimed = self.update(**self.claim_values(slot, lease))
         return Program.objects.using(self.db).get(worker=slot) if claimed else None
+
+    def claim_named(
+        self, run_id: str, queues: Sequence[str], slot: str, lease: float
+    ) -> Program | None:
+        """Claim the unblemished program of this run id for `slot` if it is due in `queues`."""
+        return claiming(self, queues, lease)(run_id, slot)
+
+    @staticmethod
+    def claim_values(slot: str, lease: float) -> dict[str, Any]:
+        """Return what a claim writes."""
+        return {
+            "worker": slot,
+            "epoch": F("epoch") + 1,
+            "due_at": Utc(after=lease),
+            "started_at": Coalesce(F("started_at"), Utc()),
+            "step_started_at": Utc(),
+            "updated_at": Utc(),
+        }
 
     def adopt(self, queue: str) -> bool:
         """Take the selected program, which another program inserted, into `queue`."""

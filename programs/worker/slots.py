@@ -183,12 +183,11 @@ class Slot(threading.Thread):
         self._check_connections()
         try:
             lease.restart()
-            named = Program.objects.filter(run_id=delivery.hint.run_id)
             # Programs with losses are the sweep's: it sees to it that they run one at a time.
-            due = named.due(*self._crew.plan.queues).unblemished()
-            program = due.claim(self.name, lease.seconds)
-            if program is None and named.adopt(delivery.queue):
-                program = due.claim(self.name, lease.seconds)
+            run_id, queues = delivery.hint.run_id, self._crew.plan.queues
+            program = Program.objects.claim_named(run_id, queues, self.name, lease.seconds)
+            if program is None and Program.objects.filter(run_id=run_id).adopt(delivery.queue):
+                program = Program.objects.claim_named(run_id, queues, self.name, lease.seconds)
         finally:
             delivery.settle()
         if program is None:

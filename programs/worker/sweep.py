@@ -112,9 +112,12 @@ class Sweep:
             return None
         if candidate.worker is not None and not self._release_lost(candidate):
             return None
-        if candidate.losses and not self._may_run_suspect(slot):
-            return None
         assert candidate.queue is not None
+        if not candidate.losses:
+            queues = (candidate.queue,)
+            return Program.objects.claim_named(candidate.run_id, queues, slot, lease)
+        if not self._may_run_suspect(slot):
+            return None
         same = Program.objects.due(candidate.queue).unclaimed()
         claimed = None
         try:
