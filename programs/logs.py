@@ -136,5 +136,4 @@ def configure() -> None:
         root.addHandler(handler)
         if root.level == logging.WARNING:  # Python's default: nobody chose it
             root.setLevel(logging.INFO)
-        logging.getLogger("pika").setLevel(logging.CRITICAL)  # told by programs.transport instead
     _install_keeper()

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.dispatch import Signal
+
 from programs import execution
 from programs.lease import Lease
 from programs.models import Program
 from programs.models.transitions import Standing
 from programs.submission import create_program
+from programs.worker.control import Plan
+from programs.worker.slots import Crew
 
 SLOT = "tests/1.1"
+
+# For a test of several threads, or of what one vendor alone has. The tests' SQLite is in memory: it
+# is of one thread, and gone with its connection.
+on_postgresql = pytest.mark.parametrize("bookkeeping", ["postgresql"], indirect=True)
+on_sqlite = pytest.mark.parametrize("bookkeeping", ["default"], indirect=True)
 
 
 def claim(program: Program, slot: str = SLOT, lease: float = 60.0) -> Program | None:
@@ -43,3 +57,18 @@ def fresh(program: Program) -> Program:
 def make_due(program: Program) -> None:
     """Let the time that a waiting program waits for have come, or its lease run out."""
     Program.objects.filter(pk=program.pk).update(due_at=program.created_at)
+
+
+@contextlib.contextmanager
+def listening(signal: Signal, listener: Any) -> Iterator[None]:
+    """Let `listener` hear `signal` as long as the context lasts."""
+    signal.connect(listener, weak=False)
+    try:
+        yield
+    finally:
+        signal.disconnect(listener)
+
+
+def crew(threads: int = 1, **given: Any) -> Crew:
+    """Return the slots of a child, to be driven by the test: their threads are not started."""
+    return Crew(Plan("tests/1", ("default",), threads, **given), hinted=False)

@@ -13,12 +13,9 @@ from programs.models import Ending, Program, State
 from programs.models.transitions import Standing
 from programs.submission import create_program, create_programs
 from programs.worker.sweep import Sweep
-from tests.running import carry, claim, claimed, fresh, make_due, run
+from tests.running import carry, claim, claimed, fresh, make_due, on_postgresql, run
 
 pytestmark = pytest.mark.usefixtures("bookkeeping")
-
-# Several threads, or the form that PostgreSQL alone has. The tests' SQLite is of one thread.
-on_postgresql = pytest.mark.parametrize("bookkeeping", ["postgresql"], indirect=True)
 
 
 def sweep(slot: str = "other/1.1") -> Program | None:

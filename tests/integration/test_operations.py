@@ -13,12 +13,9 @@ from programs.errors import InvalidProgram, OperationRefused, ProgramNotFound
 from programs.models import Ending, Program, State, Verb
 from programs.models.transitions import Standing
 from programs.submission import create_program
-from tests.running import carry, claim, claimed, fresh, run
+from tests.running import carry, claim, claimed, fresh, on_postgresql, run
 
 pytestmark = pytest.mark.usefixtures("bookkeeping")
-
-# Several threads, or the form that PostgreSQL alone has. The tests' SQLite is of one thread.
-on_postgresql = pytest.mark.parametrize("bookkeeping", ["postgresql"], indirect=True)
 
 
 def errored(*jobs: str) -> Program:

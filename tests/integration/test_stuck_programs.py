@@ -9,57 +9,16 @@ import pytest
 from django.db import OperationalError, connections
 from django.db.models import JSONField, Value
 
-from programs import execution, operations, registry, signals
+from programs import execution, operations, signals
 from programs.errors import RetryableError
-from programs.job import Job
 from programs.models import Program, State
 from programs.models.transitions import Standing
 from programs.submission import create_program
-from programs.worker.control import Plan
-from programs.worker.slots import Crew
 from programs.worker.sweep import Sweep
-from tests.running import claim, claimed, fresh, make_due
+from tests.running import claim, claimed, crew, fresh, listening, make_due, on_postgresql
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("bookkeeping")
-
-on_postgresql = pytest.mark.parametrize("bookkeeping", ["postgresql"], indirect=True)
-on_sqlite = pytest.mark.parametrize("bookkeeping", ["default"], indirect=True)
-
-
-@pytest.fixture(autouse=True)
-def no_outage_yet(monkeypatch) -> None:
-    monkeypatch.setattr("programs.models.persistence._last_outage", float("-inf"))
-
-
-@pytest.fixture
-def job():
-    """Register job classes for one test."""
-    names: list[str] = []
-
-    def make(name: str, execute, **attributes: object) -> str:
-        body = {"name": name, "execute": execute, "__module__": __name__, **attributes}
-        registry._jobs.pop(name, None)
-        registry.register(type(name.title(), (Job,), body))
-        names.append(name)
-        return name
-
-    yield make
-    for name in names:
-        registry._jobs.pop(name, None)
-
-
-@contextlib.contextmanager
-def listening(signal, listener):
-    signal.connect(listener, weak=False)
-    try:
-        yield
-    finally:
-        signal.disconnect(listener)
-
-
-def crew(threads: int = 1, **given: object) -> Crew:
-    return Crew(Plan("tests/1", ("default",), threads, **given), hinted=False)
 
 
 # Programs that are stuck for ever ----------------------------------------------------------

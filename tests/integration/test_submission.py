@@ -13,11 +13,9 @@ from programs.conf import settings as executor_settings
 from programs.errors import IdempotencyConflict, InvalidProgram
 from programs.models import Program, State, Worker
 from programs.submission import create_program, create_programs
-from tests.running import claim, fresh, run
+from tests.running import claim, fresh, on_postgresql, run
 
 pytestmark = pytest.mark.usefixtures("bookkeeping")
-
-on_postgresql = pytest.mark.parametrize("bookkeeping", ["postgresql"], indirect=True)
 
 
 @pytest.fixture

@@ -1,0 +1,33 @@
+"""Fixtures of the engine's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from programs import registry
+from programs.job import Job
+
+
+@pytest.fixture(autouse=True)
+def no_outage_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test's outage keep the next one from taking over."""
+    monkeypatch.setattr("programs.models.persistence._last_outage", float("-inf"))
+
+
+@pytest.fixture
+def job() -> Iterator[Callable[..., str]]:
+    """Register job classes for one test: `job(name, execute, **attributes)` returns the name."""
+    names: list[str] = []
+
+    def make(name: str, execute: Any, **attributes: object) -> str:
+        body = {"name": name, "execute": execute, "__module__": __name__, **attributes}
+        registry.register(type(name.title(), (Job,), body))
+        names.append(name)
+        return name
+
+    yield make
+    for name in names:
+        registry._jobs.pop(name, None)
