@@ -25,3 +25,6 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick lo
 DATABASES = {**DATABASES, "postgresql": {"ENGINE": "django.db.backends.postgresql"}}
 
 PROGRAM_EXECUTOR = {**PROGRAM_EXECUTOR, "JOB_MODULES": ["jobs", "tests.jobs"]}
+
+# Django 6.1 asks for it wherever mail is sent, and earlier ones do not look at it.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
