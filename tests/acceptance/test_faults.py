@@ -197,11 +197,16 @@ def test_a_restart_of_the_database_is_survived(site: Site, postgres: Postgres) -
 @pytest.mark.invariant(4)
 @pytest.mark.timeout(240)
 def test_workers_killed_again_and_again_lose_nothing(site: Site) -> None:
-    """Three workers, one killed with its children every second: audited by the journal."""
+    """Three workers, one killed with its children every second: audited by the journal.
+
+    The whole of it, as issue 2 asks: KILL_SECONDS=30 KILL_PROGRAMS=200 KILL_LEASE=15
+    KILL_JOB_SECONDS=0.3 in the environment, and a minute's patience.
+    """
     seconds = float(os.environ.get("KILL_SECONDS", "6"))
     many = int(os.environ.get("KILL_PROGRAMS", "40"))
     lease = os.environ.get("KILL_LEASE", "3")
-    given = {"how": "sleep", "seconds": 0.1, "journal": str(site.journal)}
+    job_seconds = float(os.environ.get("KILL_JOB_SECONDS", "0.1"))
+    given = {"how": "sleep", "seconds": job_seconds, "journal": str(site.journal)}
     jobs = ["behave", "behave_too", "behave_again", "behave", "behave_too"]
     create_programs([{"jobs": jobs, "program_data": given}] * many)
 
