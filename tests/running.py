@@ -69,6 +69,6 @@ def listening(signal: Signal, listener: Any) -> Iterator[None]:
         signal.disconnect(listener)
 
 
-def crew(threads: int = 1, **given: Any) -> Crew:
+def crew(threads: int = 1, *, hinted: bool = False, **given: Any) -> Crew:
     """Return the slots of a child, to be driven by the test: their threads are not started."""
-    return Crew(Plan("tests/1", ("default",), threads, **given), hinted=False)
+    return Crew(Plan("tests/1", ("default",), threads, **given), hinted=hinted)

@@ -25,7 +25,7 @@ from programs.worker.sweep import Sweep
 
 logger = logging.getLogger(__name__)
 
-SWEEP_EVERY = 10  # claims: under a stream of hints, due retries must not starve
+SWEEP_EVERY = 10  # looks for work: under a stream of hints, due retries must not starve
 SECOND = 1.0  # how long a slot waits that may claim no more
 STALE = 60.0  # seconds of idleness after which a slot's connections are checked
 
@@ -114,7 +114,7 @@ class Slot(threading.Thread):
     def __init__(self, name: str, crew: Crew) -> None:
         super().__init__(name=name, daemon=True)
         self._crew = crew
-        self._claims = 0
+        self._hints_in_a_row = 0
         self._last_use = monotonic()
         self._pause = 0.2  # seconds, after trouble
 
@@ -161,13 +161,14 @@ class Slot(threading.Thread):
     def _next(self, lease: Lease) -> Program | None:
         """Return the next program, claimed: one that a hint names, or what the sweep finds."""
         crew = self._crew
-        self._claims += 1
         at_most = crew.plan.threads
-        if self._claims % SWEEP_EVERY == 0:
+        if self._hints_in_a_row == SWEEP_EVERY - 1:
             crew.sweep.hurry()
             at_most = 1  # the hints of others that are due are on their way
         elif (delivery := crew.inbox.take(timeout=crew.sweep.due_in)) is not None:
+            self._hints_in_a_row += 1
             return self._claim_hinted(delivery, lease)
+        self._hints_in_a_row = 0
         if crew.closing.is_set():
             return None
         crew.look(self.name)

@@ -7,12 +7,14 @@ import os
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from django.db import connections
 
 from programs import operations, signals
 from programs.conf import settings as executor_settings
+from programs.lease import Lease
 from programs.models import Program, State
 from programs.submission import create_program, create_programs
 from programs.worker.child import listen
@@ -27,6 +29,7 @@ from tests.running import (
     listening,
     make_due,
     on_postgresql,
+    on_sqlite,
 )
 
 pytestmark = pytest.mark.usefixtures("bookkeeping")
@@ -258,3 +261,24 @@ def test_a_project_without_time_zones_can_create_a_delayed_program(settings) -> 
     finally:
         for attribute in ("timezone", "timezone_name"):
             vars(connections[executor_settings.DATABASE]).pop(attribute, None)
+
+
+@on_sqlite
+@pytest.mark.parametrize("hinted", [True, False])
+def test_an_idle_slot_looks_into_the_database_no_more_often_than_it_shall(
+    hinted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("programs.worker.sweep.SLOWEST", 0.2)  # for a second
+    own = crew(hinted=hinted)
+    looks: list[float] = []
+    look = own.sweep._look
+
+    def counted(at_most: int) -> None:
+        looks.append(time.monotonic())
+        look(at_most)
+
+    own.sweep._look = counted  # type: ignore[method-assign]
+    for _ in range(16):
+        assert own._slots[0]._next(Lease(60.0)) is None
+    settled = looks[5:]  # the first come close together, where there is no broker
+    assert min(later - earlier for earlier, later in pairwise(settled)) > 0.15
