@@ -1,8 +1,7 @@
 """The core's three figures: programs per second, latency on an idle system, memory of a child.
 
-    python -m tests.servers -- python -m benchmarks.core
-
-Runs on the servers that DATABASE_URL and AMQP_URL name, which it empties: give it the tests'.
+`make bench` runs it on the tests' servers. It empties the tables of the database that DATABASE_URL
+names: give it no other.
 Each figure is read from the rows that the worker wrote or from the operating system; a run whose
 programs did not all finish, each job once, fails.
 """
