@@ -5,11 +5,18 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
-from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError, connections
+from django.db import (
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    connections,
+    transaction,
+)
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 logger = logging.getLogger(__name__)
@@ -87,6 +94,23 @@ def replace_dead_connections() -> None:
     for connection in connections.all(initialized_only=True):
         if connection.connection is not None and not connection.is_usable():
             connection.close()
+
+
+STATEMENT_LIMIT = 5_000  # milliseconds
+
+
+@contextlib.contextmanager
+def brief_transaction(using: str) -> Iterator[None]:
+    """A transaction whose statements fail rather than wait for long, where PostgreSQL is asked.
+
+    For what the renewal of leases must not wait for: a migration, say, that locks the table.
+    """
+    connection = connections[using]
+    with transaction.atomic(using=using):
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL statement_timeout = %s", [STATEMENT_LIMIT])
+        yield
 
 
 TransactionState = dict[str, tuple[bool, int, bool]]

@@ -12,11 +12,10 @@ from django.db.models.functions import Coalesce
 from programs.conf import settings
 from programs.models.claiming import claiming
 from programs.models.clock import Utc
+from programs.models.persistence import brief_transaction
 from programs.models.state import OPEN, State, where
 from programs.models.steering import Steering
 from programs.models.transitions import Transitions
-
-STATEMENT_LIMIT = 5_000  # milliseconds that a renewal may take: a migration may lock the table
 
 
 class Holding(NamedTuple):
@@ -116,11 +115,7 @@ class ProgramQuerySet(models.QuerySet["Program"]):
         transaction has locked is passed over, so that it costs no neighbour its lease.
         """
         held = self.held_by(slots)
-        connection = connections[self.db]
-        with transaction.atomic(using=self.db):
-            if connection.vendor == "postgresql":
-                with connection.cursor() as cursor:  # for this transaction alone
-                    cursor.execute("SET LOCAL statement_timeout = %s", [STATEMENT_LIMIT])
+        with brief_transaction(self.db):
             renewed = set(held.unlocked())
             self.filter(pk__in=renewed).held_by(slots).update(due_at=Utc(after=lease))
             rows = held.order_by().values_list("worker", "pk", "epoch", "stop_requested_at")

@@ -9,6 +9,7 @@ from django.db import models
 
 from programs.conf import settings
 from programs.models.clock import Utc
+from programs.models.persistence import brief_transaction
 
 REMEMBERED = timedelta(days=1)  # how long a worker that is gone stays in the list
 
@@ -68,23 +69,23 @@ class Worker(models.Model):
         version: str,
     ) -> None:
         """Make the row, and drop those of workers long gone. Safe to repeat."""
-        cls.objects.forgotten().delete()
-        cls.objects.update_or_create(
-            name=name,
-            defaults={
-                "host": host,
-                "pid": pid,
-                "queues": list(queues),
-                "slots": slots,
-                "jobs": sorted(jobs),
-                "version": version,
-            },
-        )
+        facts = {
+            "host": host,
+            "pid": pid,
+            "queues": list(queues),
+            "slots": slots,
+            "jobs": sorted(jobs),
+            "version": version,
+        }
+        with brief_transaction(settings.DATABASE):
+            cls.objects.forgotten().delete()
+            cls.objects.update_or_create(name=name, defaults=facts)
 
     @classmethod
     def heartbeat(cls, name: str) -> None:
         """Note that this worker is alive."""
-        cls.objects.filter(name=name).update(last_seen_at=Utc())
+        with brief_transaction(settings.DATABASE):
+            cls.objects.filter(name=name).update(last_seen_at=Utc())
 
     @classmethod
     def sign_off(cls, name: str) -> None:

@@ -37,7 +37,7 @@ class Crew:
         self.plan = plan
         self.inbox = Inbox(plan.threads)
         self.board = Board()
-        self.sweep = Sweep(plan.worker, plan.queues, adaptive=not hinted)
+        self.sweep = Sweep(plan.worker, plan.queues, adaptive=not hinted, thorough=plan.burst)
         self.closing = threading.Event()  # no further program is claimed
         self.draining = threading.Event()  # nor is a further step started
         self._lock = threading.Lock()
@@ -84,18 +84,28 @@ class Crew:
         with self._lock:
             self._busy.add(slot)
 
-    def end(self, slot: str, *, claimed: bool) -> None:
-        """Note that `slot` is done; close when nothing is left to do for this crew."""
+    def end(self, slot: str, *, claimed: bool, in_trouble: bool = False) -> None:
+        """Note that `slot` is done; close when nothing is left to do for this crew.
+
+        A slot in trouble counts as busy until `rest`: it may hold a claim that it must give back.
+        """
         if claimed and self.plan.burst:
             self.sweep.hurry()  # what it gave back is due
         with self._lock:
-            self._busy.discard(slot)
+            if not in_trouble:
+                self._busy.discard(slot)
             self._reserved -= 1
             self._claimed += claimed
             is_used_up = self._claimed == self.plan.max_programs
             is_drained = self.plan.burst and self.sweep.is_dry and not self._busy
         if is_used_up or is_drained:
             self.close()
+
+    def rest(self, slot: str) -> None:
+        """Note that `slot` has left its trouble behind, and holds nothing."""
+        self.sweep.hurry()
+        with self._lock:
+            self._busy.discard(slot)
 
     def others_wait(self) -> bool:
         """Tell whether another program could use the slot of one whose turn is used up."""
@@ -126,6 +136,7 @@ class Slot(threading.Thread):
                 self._pause = 0.2
             except BaseException as error:  # noqa: BLE001 (a dead slot would look alive)
                 self._recover(error)
+                self._crew.rest(self.name)
         connections.close_all()
 
     def _work(self) -> None:
@@ -136,15 +147,16 @@ class Slot(threading.Thread):
         if not crew.begin():
             crew.closing.wait(SECOND)
             return
-        program = None
+        program, is_well = None, False
         try:
             lease = Lease(settings.lease)
             program = self._next(lease)
             if program is not None:
                 self._run(program, lease)
+            is_well = True
         finally:
             crew.sweep.end(self.name)
-            crew.end(self.name, claimed=program is not None)
+            crew.end(self.name, claimed=program is not None, in_trouble=not is_well)
 
     def _run(self, program: Program, lease: Lease) -> None:
         with self._crew.board.running(self.name, program, lease):

@@ -57,11 +57,17 @@ class Child:
         self.plan = plan
         self.started_at = monotonic()
         self.kill_at: float | None = None  # set once it is asked to end, or is done
+        self.was_asked = False  # to end, by this supervisor
         self._heard = b""
         self._lock = threading.Lock()  # the keeper tells, the supervisor closes
         self._is_closed = False
         orders, self._orders = os.pipe()
-        self._answers, answers = os.pipe()
+        try:
+            self._answers, answers = os.pipe()
+        except OSError:
+            os.close(orders)
+            os.close(self._orders)
+            raise
         try:
             os.set_blocking(self._orders, False)
             os.set_blocking(self._answers, False)
@@ -103,6 +109,7 @@ class Child:
 
     def drain(self, kill_at: float) -> None:
         """Ask the child to end after its running steps; it is killed at `kill_at`."""
+        self.was_asked = True
         self.tell(DRAIN)
         self.terminate()  # a full pipe must not keep the order from it
         self.kill_at = kill_at if self.kill_at is None else min(self.kill_at, kill_at)
@@ -211,7 +218,7 @@ class Supervisor:
                     child.kill_at = monotonic() + LINGERING
                 continue
             self._children = [other for other in self._children if other is not child]
-            asked = child.kill_at is not None
+            asked = child.was_asked
             is_loss = not child.is_done and not asked
             self._keeper.release(child.plan.slots, counted=is_loss)
             if not child.is_done:
@@ -272,4 +279,4 @@ class Supervisor:
                 child.drain(monotonic() + timeout)
         elif self._signals > 1:
             for child in self._children:
-                child.kill_at = monotonic()
+                child.was_asked, child.kill_at = True, monotonic()

@@ -15,20 +15,27 @@ from programs.models.persistence import SETTLING, is_settling
 from programs.models.transitions import Standing
 
 QUICKEST, SLOWEST = 0.02, 1.0  # seconds between two looks that find nothing
+LOST_AT_MOST = 16  # expired claims of each queue that one look fetches
 
 
 class Sweep:
     """Finds due programs of `queues`, oldest first, and claims them; shared by a child's slots.
 
     `worker`: whose child this is; its own claims are its supervisor's to release.
+    `thorough`: every look is for claims left behind as well, for a crew that ends when none is due.
     `adaptive`: without hints the looks start close together and slow down while nothing is
     found; with hints one look a second is enough for what a lost hint or a retry left.
     """
 
-    def __init__(self, worker: str, queues: Sequence[str], *, adaptive: bool) -> None:
+    def __init__(
+        self, worker: str, queues: Sequence[str], *, adaptive: bool, thorough: bool = False
+    ) -> None:
         self._worker = worker
         self._queues = list(queues)
         self._adaptive = adaptive
+        self._thorough = thorough
+        self._hurries = 0
+        self._tried: set[int] = set()  # primary keys that slots are about to claim
         self._lock = threading.Lock()
         self._found: deque[Program] = deque()
         self._pause = QUICKEST if adaptive else SLOWEST
@@ -51,6 +58,7 @@ class Sweep:
 
     def hurry(self) -> None:
         """Look at the next occasion: a program was created, or given back by a slot."""
+        self._hurries += 1
         self.is_dry = False
         self._pause = QUICKEST if self._adaptive else SLOWEST
         self._next_look = monotonic()
@@ -61,7 +69,11 @@ class Sweep:
         `at_most`: how many programs of each queue a look fetches, for other slots to claim.
         """
         for candidate in self._candidates(at_most):
-            claimed = self._try(candidate, slot, lease)
+            try:
+                claimed = self._try(candidate, slot, lease)
+            finally:
+                with self._lock:
+                    self._tried.discard(candidate.pk)
             if claimed is not None:
                 self.hurry()  # where one was, there may be more
                 return claimed
@@ -83,30 +95,45 @@ class Sweep:
                 if not self._found:
                     return
                 candidate = self._found.popleft()
+                self._tried.add(candidate.pk)
             yield candidate
 
     def _look(self, at_most: int) -> None:
+        """Fetch candidates of each queue; the caller holds the lock."""
         self._next_look = monotonic() + self._pause * random.uniform(0.8, 1.2)
         self._pause = min(self._pause * 2, SLOWEST)
+        hurries = self._hurries
         random.shuffle(self._queues)  # no queue is always last
         for queue in self._queues:
             waiting = Program.objects.ripe(queue).unclaimed()
             if self._suspect_slot is not None:
                 waiting = waiting.filter(losses=0)
-            self._found.extend(waiting[:at_most])
-        if monotonic() >= self._next_look_for_lost and not is_settling():
-            # Apart from those that wait, so that many of one kind hide none of the other.
-            self._next_look_for_lost = monotonic() + SLOWEST
-            forgotten = monotonic() - SETTLING
-            self._seen_locked = {
-                pk: seen_at for pk, seen_at in self._seen_locked.items() if seen_at > forgotten
-            }
-            for queue in self._queues:
-                lost = Program.objects.ripe(queue).left_behind(self._worker)
-                self._found.extend(lost[:at_most])
-        self.is_dry = not self._found
+            # Rows that another slot is at may be locked: they must not hold up this one as well.
+            fetched = waiting[: at_most + len(self._tried)]
+            free = [program for program in fetched if program.pk not in self._tried]
+            self._found.extend(free[:at_most])
+        looked_for_lost = self._look_for_lost()
+        self.is_dry = looked_for_lost and not self._found and hurries == self._hurries
+
+    def _look_for_lost(self) -> bool:
+        """Fetch expired claims of other workers, once a second; tell whether it was time for that.
+
+        Apart from what waits, so that many rows of one kind hide none of the other.
+        """
+        if is_settling() or not (self._thorough or monotonic() >= self._next_look_for_lost):
+            return False
+        self._next_look_for_lost = monotonic() + SLOWEST
+        forgotten = monotonic() - SETTLING
+        self._seen_locked = {pk: at for pk, at in self._seen_locked.items() if at > forgotten}
+        left_alone = [*self._seen_locked, *self._tried]
+        for queue in self._queues:
+            lost = Program.objects.ripe(queue).left_behind(self._worker)
+            self._found.extend(lost.exclude(pk__in=left_alone)[:LOST_AT_MOST])
+        return True
 
     def _try(self, candidate: Program, slot: str, lease: float) -> Program | None:
+        if candidate.worker is not None and self._is_locked(candidate):
+            return None
         if candidate.errored_at is not None:
             candidate.throw_away()
             return None
@@ -133,20 +160,22 @@ class Sweep:
                 self._suspect_slot = slot
             return self._suspect_slot == slot
 
-    def _release_lost(self, candidate: Program) -> bool:
-        """Take the claim from a slot whose lease has run out; tell whether it is to be had now.
+    def _is_locked(self, lost: Program) -> bool:
+        """Tell whether a lost claim must be left alone: its job is alive, in a long transaction.
 
-        A row that is locked is passed over: its job is alive, in a long transaction of its own.
         Once that has ended, its supervisor has a renewal's time to renew the lease.
         """
-        if not Program.objects.filter(pk=candidate.pk).unlocked():
-            self._seen_locked[candidate.pk] = monotonic()
-            return False
-        if candidate.pk in self._seen_locked:
-            return False
-        standing = candidate.lose(counted=True, expired=True)
-        execution.announce(candidate, standing, loss_of(candidate, standing))
-        candidate.worker = None
+        if Program.objects.filter(pk=lost.pk).unlocked():
+            return lost.pk in self._seen_locked
+        with self._lock:
+            self._seen_locked[lost.pk] = monotonic()
+        return True
+
+    def _release_lost(self, lost: Program) -> bool:
+        """Take the claim from a slot whose lease has run out; tell whether it is to be had now."""
+        standing = lost.lose(counted=True, expired=True)
+        execution.announce(lost, standing, loss_of(lost, standing))
+        lost.worker = None
         return standing is Standing.YIELDED
 
 

@@ -260,6 +260,18 @@ def test_a_long_program_gives_way_to_others_after_its_turn(site: Site) -> None:
     assert Program.objects.get(pk=long.pk).step < 39
 
 
+@on_sqlite
+def test_a_child_that_is_ended_alone_is_replaced(site: Site) -> None:
+    worker = site.worker("--processes", "2").started()
+    eventually(lambda: len(worker.children) == 2)
+    wait_for(create_program(["noop"]), State.FINISHED)  # it hears signals by now
+    before = set(worker.children)
+    for pid in before:
+        os.kill(pid, signal.SIGTERM)
+    eventually(lambda: len(worker.children) == 2 and not before & set(worker.children))
+    wait_for(create_program(["noop"]), State.FINISHED)
+
+
 def test_a_fork_of_the_worker_is_not_what_a_child_is(site: Site) -> None:
     worker = site.worker("--processes", "2").started()
     eventually(lambda: len(worker.children) == 2)
