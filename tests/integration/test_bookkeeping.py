@@ -7,18 +7,21 @@ import os
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 
-from programs import operations, signals
+from programs import execution, operations, signals
 from programs.conf import settings as executor_settings
 from programs.lease import Lease
 from programs.models import Program, State
+from programs.models.transitions import Standing
 from programs.submission import create_program, create_programs
 from programs.worker.child import listen
 from programs.worker.keeper import Keeper
+from programs.worker.slots import Crew
 from programs.worker.sweep import Sweep
 from tests.running import (
     carry,
@@ -31,6 +34,7 @@ from tests.running import (
     on_postgresql,
     on_sqlite,
 )
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("bookkeeping")
 
@@ -282,3 +286,92 @@ def test_an_idle_slot_looks_into_the_database_no_more_often_than_it_shall(
         assert own._slots[0]._next(Lease(60.0)) is None
     settled = looks[5:]  # the first come close together, where there is no broker
     assert min(later - earlier for earlier, later in pairwise(settled)) > 0.15
+
+
+def left_by_a_dead_worker(many: int) -> list[Program]:
+    programs = [claimed("noop", slot=f"dead/{many}.{number}") for number in range(many)]
+    for program in programs:
+        make_due(program)
+    return programs
+
+
+def finished(program: Program) -> bool:
+    return fresh(program).state is State.FINISHED
+
+
+def work_until_closed(own: Crew) -> None:
+    for _ in range(200):
+        if own.closing.is_set():
+            return
+        own._slots[0]._work()
+    pytest.fail("the burst does not end")
+
+
+def test_a_burst_runs_all_that_dead_workers_left_behind() -> None:
+    left_by_a_dead_worker(3)
+    own = crew(burst=True)
+    work_until_closed(own)
+    assert Program.objects.in_state(State.FINISHED).count() == 3
+
+
+def test_a_burst_does_not_end_while_a_slot_in_trouble_holds_a_program(monkeypatch) -> None:
+    program = create_program(["noop"])
+    own = crew(threads=2, burst=True)
+    one, two = own._slots
+
+    def gone(*_: object) -> Standing:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(execution, "carry", gone)
+    with pytest.raises(OperationalError):
+        one._work()
+    for _ in range(5):
+        two._work()
+    assert not own.closing.is_set()
+    monkeypatch.undo()
+
+    one._release_leftovers()
+    own.rest(one.name)
+    work_until_closed(own)
+
+    assert fresh(program).state is State.FINISHED
+
+
+@on_postgresql
+@pytest.mark.parametrize("left", [False, True], ids=["that waits", "left behind"])
+def test_a_locked_row_holds_up_no_other_slot(left: bool) -> None:
+    locked = left_by_a_dead_worker(1)[0] if left else create_program(["noop"])
+    backend = connections["postgresql"].copy("backend")
+    backend.set_autocommit(False)
+    with backend.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM programs WHERE id = %s FOR UPDATE", [locked.pk])
+    others = left_by_a_dead_worker(2) if left else [create_program(["noop"]) for _ in range(2)]
+    own = crew(threads=2)
+    own.start()
+    try:
+        for other in others:
+            eventually(partial(finished, other))
+    finally:
+        backend.rollback()
+        backend.close()
+        own.drain()
+        eventually(lambda: own.is_done(0.1))
+
+
+@on_postgresql
+def test_a_locked_row_of_the_worker_itself_costs_no_lease(monkeypatch) -> None:
+    monkeypatch.setattr("programs.models.persistence.STATEMENT_LIMIT", 200)
+    living = claimed("noop", slot="tests/2.1")
+    own = keeper(["tests/2.1"])
+    own._renew()  # registers the worker
+    backend = connections["postgresql"].copy("backend")
+    backend.set_autocommit(False)
+    with backend.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM programs_worker FOR UPDATE")
+    try:
+        with kept(own):
+            for _ in range(2):
+                assert lease_is_renewed(living, within=4.0)
+    finally:
+        backend.rollback()
+        backend.close()
