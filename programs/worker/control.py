@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-# A line is written whole or not at all as long as it is shorter than the system's PIPE_BUF.
-LONGEST_LINE = 512
-
+# One short line each, so that the system writes it whole or not at all (PIPE_BUF).
 DRAIN = b'"drain"\n'  # to the child: start no further job, end in good order
 DONE = b"done\n"  # from the child: it ended in good order, nothing is left behind
 
