@@ -17,6 +17,7 @@ from programs.errors import IgnorableError, RetryableError
 from programs.job import Job, JobData
 from programs.message import Message
 from programs.registry import register
+from tests import journal
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Flagged(Exception):
 class Behaviour(Job):
     """Does what `how` in its job data says, or in the program data; a list: one for each attempt.
 
-    With `journal` in the program data it writes a line at its start and end, with one write each.
+    With `journal` in the program data it writes a line there at its start and at its end.
     """
 
     max_retries = 3
@@ -68,10 +69,18 @@ class Behaviour(Job):
         how = data.get("how", "succeed")
         if isinstance(how, list):
             how = how[min(message.attempt, len(how)) - 1]
-        note(data, "start", message)
-        result = getattr(self, how)(message, job_data, data)
-        note(data, "end", message)
+        self.note(data, "start", message)
+        try:
+            result = getattr(self, how)(message, job_data, data)
+        except BaseException:
+            self.note(data, "raised", message)
+            raise
+        self.note(data, "end", message)
         return result
+
+    def note(self, data: Any, event: str, message: Message) -> None:
+        if "journal" in data:
+            journal.note(data["journal"], event, message)
 
     def succeed(self, message: Message, job_data: JobData, data: Any) -> None:
         pass
@@ -186,22 +195,6 @@ class Behaviour(Job):
 
     def wait_without_a_change(self, message: Message, job_data: JobData, data: Any) -> None:
         message.program_data["changed"] = True
-
-
-def note(data: Any, event: str, message: Message) -> None:
-    """Append a line to the journal, in one write: many processes share the file."""
-    journal = data.get("journal")
-    if journal is None:
-        return
-    line = (
-        f"{time.monotonic():.6f} {event} {message.run_id} {message.step} {message.attempt} "
-        f"{os.getpid()}\n"
-    )
-    file = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    try:
-        os.write(file, line.encode())
-    finally:
-        os.close(file)
 
 
 for name in ("behave", "behave_too", "behave_again"):

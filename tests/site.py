@@ -10,10 +10,26 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import dj_database_url
+from django.db import connections
+
 from programs.models import Program, State
+from tests.journal import Line, read
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parent.parent
+SITE = "site"  # the alias under which this process reaches the site's database
+
+
+def connect(url: str) -> None:
+    """Let this thread's next connection of the alias lead to `url`."""
+    options = {"transaction_mode": "IMMEDIATE", "timeout": 20} if url.startswith("sqlite") else {}
+    parsed = {**dj_database_url.parse(url), "OPTIONS": options}
+    if SITE in connections.settings:
+        connections[SITE].close()
+        del connections[SITE]
+    filled = connections.configure_settings({"default": {}, SITE: parsed})
+    connections.settings[SITE] = filled[SITE]
 
 
 class Worker:
@@ -117,13 +133,9 @@ class Site:
     def journal(self) -> Path:
         return self.folder / "journal"
 
-    def events(self) -> Iterator[tuple[float, str, str, int, int, int]]:
-        """Yield the journal's lines: time, event, run_id, step, attempt, process id."""
-        if not self.journal.exists():
-            return
-        for line in self.journal.read_text().splitlines():
-            time, event, run_id, step, attempt, pid = line.split()
-            yield float(time), event, run_id, int(step), int(attempt), int(pid)
+    def events(self) -> Iterator[Line]:
+        """Yield the journal's lines."""
+        return read(self.journal)
 
 
 def state(program: Program) -> State:

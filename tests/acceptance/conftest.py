@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import dj_database_url
 import pytest
 from django.core.management import call_command
 from django.db import connections
@@ -16,9 +15,8 @@ from pytest_django.fixtures import Settings
 from programs.models import Attempt, Operation, Program
 from programs.models import Worker as WorkerRow
 from tests.servers import Postgres, RabbitMQ
-from tests.site import Site
+from tests.site import SITE, Site, connect
 
-SITE = "site"  # the alias under which this process reaches the site's database
 KINDS = ("sqlite", "postgresql", "rabbitmq")  # the last: PostgreSQL with a broker
 
 
@@ -77,14 +75,3 @@ def site(
         finally:
             site.close()
             connections[SITE].close()
-
-
-def connect(url: str) -> None:
-    """Let this thread's next connection of the alias lead to `url`."""
-    options = {"transaction_mode": "IMMEDIATE", "timeout": 20} if url.startswith("sqlite") else {}
-    parsed = {**dj_database_url.parse(url), "OPTIONS": options}
-    if SITE in connections.settings:
-        connections[SITE].close()
-        del connections[SITE]
-    filled = connections.configure_settings({"default": {}, SITE: parsed})
-    connections.settings[SITE] = filled[SITE]

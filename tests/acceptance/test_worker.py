@@ -242,10 +242,10 @@ def test_programs_run_beside_each_other_and_their_jobs_in_order(site: Site) -> N
 
     running, most = 0, 0
     steps: dict[str, list[tuple[str, int]]] = {}
-    for _, event, run_id, step, _, _ in site.events():
-        running += 1 if event == "start" else -1
+    for line in site.events():
+        running += 1 if line.event == "start" else -1
         most = max(most, running)
-        steps.setdefault(run_id, []).append((event, step))
+        steps.setdefault(line.run_id, []).append((line.event, line.step))
     in_order = [(event, step) for step in range(3) for event in ("start", "end")]
     assert {program.run_id: in_order for program in programs} == steps
     assert most > 1

@@ -1,0 +1,254 @@
+"""The auditor: judges what happened from the journal, the witness, the programs and attempts.
+
+It knows nothing of how the engine works, only what must never be seen: see `Findings`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from programs.models import Ending
+from tests.faults.witness import Change, moment
+from tests.journal import Line
+
+TERMINAL = ("finished_at", "errored_at", "stopped_at")
+# An attempt that ended so is tried again in the ordinary course of things.
+ORDINARY = {Ending.RETRIED, Ending.YIELDED, Ending.STOPPED}
+
+
+@dataclass
+class Execution:
+    """One run of a job's side effect. Times are in seconds since 1970."""
+
+    run_id: str
+    step: int
+    attempt: int
+    pid: int
+    slot: str
+    started: float
+    ended: float | None = None  # None: its process died in it
+    completed: bool = False  # it came to its end, and was not broken off by an exception
+
+
+@dataclass(frozen=True)
+class History:
+    """All that is known of one run of a scenario.
+
+    `deaths`: when which process was killed. `disturbed`: processes that were stopped or cut off,
+    so that others had a reason to take over. `shut_down`: those that were asked to end.
+    `attempts`: the outcomes of (run id, step, attempt number), as far as rows tell of them.
+    """
+
+    lines: list[Line]
+    changes: list[Change]
+    steps: Mapping[str, int]  # of each program that must be finished, by run id
+    attempts: Mapping[tuple[str, int, int], str]
+    clock_offset: float = 0.0  # from the journal's clock to the database's, in seconds
+    deaths: Mapping[int, float] = field(default_factory=dict)
+    disturbed: frozenset[int] = frozenset()
+    shut_down: frozenset[int] = frozenset()
+
+
+@dataclass
+class Findings:
+    """What must not be; each a list of sentences. `overlaps` and `reruns` are counted apart."""
+
+    lost: list[str] = field(default_factory=list)
+    out_of_order: list[str] = field(default_factory=list)
+    under_live_lease: list[str] = field(default_factory=list)
+    after_the_lease: list[str] = field(default_factory=list)
+    twice_ended: list[str] = field(default_factory=list)
+    stale_writes: list[str] = field(default_factory=list)
+    unexplained: list[str] = field(default_factory=list)
+    overlaps: list[str] = field(default_factory=list)  # after a lease that ran out: can be allowed
+    reruns: int = 0  # that a fault explains
+    programs: int = 0
+
+    @property
+    def violations(self) -> dict[str, list[str]]:
+        """Return what no fault excuses, without what is empty."""
+        kinds = {
+            "lost programs": self.lost,
+            "steps out of order": self.out_of_order,
+            "attempts under another's live lease": self.under_live_lease,
+            "attempts after their lease": self.after_the_lease,
+            "terminal states written twice": self.twice_ended,
+            "writes from a stale fence": self.stale_writes,
+            "re-runs that no fault explains": self.unexplained,
+        }
+        return {kind: found for kind, found in kinds.items() if found}
+
+
+def judge(history: History) -> Findings:
+    """Return what the history shows."""
+    findings = Findings(programs=len(history.steps))
+    by_program: dict[str, list[Execution]] = defaultdict(list)
+    for execution in executions(history):
+        by_program[execution.run_id].append(execution)
+    changes: dict[str, list[Change]] = defaultdict(list)
+    for change in history.changes:
+        changes[change.run_id].append(change)
+    for run_id, steps in history.steps.items():
+        judge_steps(findings, history, run_id, steps, by_program[run_id], changes[run_id])
+    for run_id, executed in by_program.items():
+        judge_leases(findings, executed, changes[run_id])
+        judge_overlaps(findings, history, executed)
+    for run_id, changed in changes.items():
+        judge_writes(findings, changed)
+        judge_endings(findings, run_id, changed)
+    return findings
+
+
+def executions(history: History) -> Iterable[Execution]:
+    """Put starts and ends together. A slot runs one job at a time."""
+    running: dict[tuple[int, str], Execution] = {}
+    found = []
+    for line in history.lines:
+        at, key = line.at + history.clock_offset, (line.pid, line.slot)
+        if line.event == "start":
+            running[key] = Execution(line.run_id, line.step, line.attempt, line.pid, line.slot, at)
+            found.append(running[key])
+        elif key in running:
+            execution = running.pop(key)
+            execution.ended, execution.completed = at, line.event == "end"
+    return sorted(found, key=lambda execution: execution.started)
+
+
+def judge_steps(
+    findings: Findings,
+    history: History,
+    run_id: str,
+    steps: int,
+    executed: list[Execution],
+    changes: list[Change],
+) -> None:
+    """Nothing lost, nothing out of order, nothing run again without a reason."""
+    last = changes[-1].now if changes else {}
+    if not last.get("finished_at"):
+        findings.lost.append(f"{run_id}: not finished, at step {last.get('step')}")
+    completed: dict[int, float] = {}  # step -> when it first came to its end
+    before: dict[int, Execution] = {}
+    for execution in executed:
+        step = execution.step
+        if step and not (step - 1 in completed and completed[step - 1] <= execution.started):
+            findings.out_of_order.append(f"{run_id}: step {step} began before {step - 1} ended")
+        later = [other for other in before.values() if other.step > step]
+        if later and step not in before:
+            findings.out_of_order.append(f"{run_id}: step {step} began after {later[0].step}")
+        if step in before:
+            judge_rerun(findings, history, before[step], changes)
+        before[step] = execution
+        if execution.completed and execution.ended is not None:
+            completed.setdefault(step, execution.ended)
+    missing = set(range(steps)) - completed.keys()
+    if missing and last.get("finished_at"):
+        findings.lost.append(f"{run_id}: finished without steps {sorted(missing)}")
+
+
+def judge_rerun(
+    findings: Findings, history: History, earlier: Execution, changes: list[Change]
+) -> None:
+    """A step that ran before may run again for a reason: an outcome, a death, a lost lease."""
+    key = (earlier.run_id, earlier.step, earlier.attempt)
+    outcome = history.attempts.get(key)
+    if outcome in ORDINARY:
+        return
+    death = history.deaths.get(earlier.pid)
+    was_killed = death is not None and (earlier.ended is None or death >= earlier.ended)
+    committed = outcome == Ending.SUCCEEDED
+    if committed or not (
+        was_killed
+        or (outcome == Ending.INTERRUPTED and earlier.pid in history.shut_down)
+        or earlier.pid in history.disturbed
+    ):
+        findings.unexplained.append(
+            f"{earlier.run_id}: step {earlier.step} ran again after attempt {earlier.attempt} "
+            f"in {earlier.slot} (process {earlier.pid}), which is {outcome or 'not recorded'}"
+        )
+    else:
+        findings.reruns += 1
+
+
+def judge_leases(findings: Findings, executed: list[Execution], changes: list[Change]) -> None:
+    """Each execution begins under its own slot's live lease."""
+    times = [change.at for change in changes]
+    for execution in executed:
+        index = bisect_right(times, execution.started) - 1
+        now = changes[index].now if index >= 0 else {}
+        holder, until = now.get("worker"), moment(now.get("due_at"))
+        what = f"{execution.run_id}: step {execution.step} in {execution.slot}"
+        if holder and holder != execution.slot and until > execution.started:
+            findings.under_live_lease.append(f"{what} began while {holder} held the lease")
+        elif holder != execution.slot or until <= execution.started:
+            findings.after_the_lease.append(f"{what} began without a lease (held by {holder})")
+    for change in changes:
+        if change.was is None or not change.was["worker"] or change.lease() <= change.at:
+            continue
+        if change.changed("worker") and not is_owner(change.who, change.was["worker"]):
+            findings.under_live_lease.append(
+                f"{change.run_id}: {change.who} took over from {change.was['worker']}, whose lease"
+                f" held {change.lease() - change.at:.3f} s more"
+            )
+
+
+def judge_overlaps(findings: Findings, history: History, executed: list[Execution]) -> None:
+    """Count executions of one program that ran at the same time."""
+    for earlier, later in pairwise(executed):
+        end = earlier.ended
+        if end is None:
+            end = history.deaths.get(earlier.pid, earlier.started)
+        if end > later.started:
+            findings.overlaps.append(
+                f"{earlier.run_id}: step {later.step} in {later.slot} began "
+                f"{end - later.started:.3f} s before step {earlier.step} in {earlier.slot} ended"
+            )
+
+
+def judge_writes(findings: Findings, changes: list[Change]) -> None:
+    """Who writes into a row holds it, or takes over what ran out."""
+    for change in changes:
+        was, now = change.was, change.now
+        if was is None or "/" not in change.who:  # not a child's
+            continue
+        if was["worker"] and is_owner(change.who, was["worker"]):
+            continue
+        if now["epoch"] == was["epoch"] + 1:
+            if was["worker"] is None:
+                continue  # a claim of what waits
+        elif was["worker"] and now["worker"] is None and change.lease() <= change.at:
+            continue  # a loss, taken note of after the lease
+        elif not change.changed("step", "worker", "due_at", "step_retry_count", *TERMINAL) and (
+            not change.data_changed
+        ):
+            continue  # the loss that a live process takes back
+        elif was["queue"] is None:
+            continue  # a row that another program inserted is adopted
+        findings.stale_writes.append(f"{change.run_id}: {change.who} wrote while {was['worker']}")
+
+
+def judge_endings(findings: Findings, run_id: str, changes: list[Change]) -> None:
+    """One terminal state, once, until an operator opens the program again."""
+    endings: Counter[str] = Counter()
+    for change in changes:
+        if change.was is None:
+            continue
+        for name in TERMINAL:
+            if change.now[name] and change.was[name] != change.now[name]:
+                endings[name] += 1
+        if any(change.was[name] for name in TERMINAL) and not any(
+            change.now[name] for name in TERMINAL
+        ):
+            endings.clear()
+    if sum(endings.values()) > 1:
+        findings.twice_ended.append(f"{run_id}: {dict(endings)}")
+
+
+def is_owner(who: str, holder: str) -> bool:
+    """Tell whether `who` is the child of the slot `holder`, or that child's supervisor."""
+    child = holder.rpartition(".")[0]
+    worker = child.rpartition("/")[0]
+    return who in (child, worker) or (who.startswith("worker-") and f"-{who[7:]}-" in worker)
