@@ -22,6 +22,7 @@ from programs.lease import Lease
 from programs.message import Message
 from programs.models import Attempt, Ending, Program
 from programs.models.clock import Utc
+from programs.models.deadlines import answer_expected
 from programs.models.persistence import (
     TRANSIENT_ERRORS,
     drop_open_transactions,
@@ -39,7 +40,8 @@ def carry(program: Program, lease: Lease, must_give_way: Callable[[], bool]) -> 
     `must_give_way` is asked between steps: True sends the program to the back of its queue.
     Returns how the program stands; with `HELD` excluded, the claim is over in every case.
     """
-    tried = {} if program.epoch == 1 else program.attempts.numbers()
+    with answer_expected(program.alias):
+        tried = {} if program.epoch == 1 else program.attempts.numbers()
     standing = program.end_if_asked()
     if standing is Standing.HELD and program.started_at == program.step_started_at and not tried:
         tell(signals.program_started, Program, program=program)
@@ -93,7 +95,8 @@ def take_step(program: Program, lease: Lease, number: int) -> tuple[Standing, Ba
         standing = outcome.write(program, attempt)
         tell_of_step(program, outcome, standing)
     if number > settings.ATTEMPTS_KEPT:
-        attempt.forget_older()
+        with answer_expected(program.alias):
+            attempt.forget_older()
     tell(signals.job_finished, job_class, program=program, message=message, outcome=outcome)
     alarming = outcome.ending is Ending.ERRORED and outcome.failure is not None
     return standing, outcome.failure.error if alarming and outcome.failure else None
@@ -140,7 +143,8 @@ def message_for(program: Program, number: int) -> Message:
 def run_job(job: type[Job] | None, program: Program, lease: Lease, message: Message) -> Outcome:
     """Run the job of the current step, whatever it does, and return what that amounts to."""
     if job is None:
-        tries, too_long = program.waited_for_job()
+        with answer_expected(program.alias):
+            tries, too_long = program.waited_for_job()
         return outcomes.of_unknown_job(registry.unknown(message.job), tries, too_long=too_long)
     tell(signals.job_started, job, program=program, message=message)
     logger.debug("job starts", extra={"action": "job_started"})

@@ -13,11 +13,14 @@ from programs import data as json_data
 from programs.data import JsonObject
 from programs.errors import ExecutionTimeExceeded, LeaseLost, StopRequested
 from programs.lease import Lease, lease_clock
+from programs.models.persistence import TRANSIENT_ERRORS
 from programs.models.program import Program
 from programs.models.transitions import Standing
 
 if TYPE_CHECKING:
     from programs.message import Message
+
+MARGIN = 1.0  # seconds before the end of its lease, at which a job that cannot store data ends
 
 
 class Job:
@@ -124,7 +127,7 @@ class JobData:
     def _save(self, data: Any, *, checkpoint: bool = False) -> Standing:
         stored = json_data.stored(data)
         self._resolve_doubt()
-        standing = self._program.save_job_data(self._job, stored, checkpoint=checkpoint)
+        standing = self._store(stored, checkpoint)
         if standing is Standing.LOST:
             self._lease.lose()
             raise LeaseLost
@@ -133,6 +136,20 @@ class JobData:
             self._program.job_data_in_doubt = True
             transaction.on_commit(self._trust, using=using)
         return standing
+
+    def _store(self, stored: JsonObject, checkpoint: bool) -> Standing:
+        """Store the data while the lease holds: without a database others may soon run the job."""
+        while True:
+            patience = max(self._lease.remaining - MARGIN, MARGIN)
+            try:
+                return self._program.save_job_data(
+                    self._job, stored, checkpoint=checkpoint, patience=patience
+                )
+            except TRANSIENT_ERRORS:
+                if connections[self._program.alias].in_atomic_block:
+                    raise  # only the job can repeat its transaction
+                if self._lease.remaining <= MARGIN:
+                    return Standing.LOST
 
     def _resolve_doubt(self) -> None:
         """Read what is stored, where a transaction that may have been rolled back wrote last."""

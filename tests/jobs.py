@@ -143,6 +143,7 @@ class Behaviour(Job):
     def count_slowly(self, message: Message, job_data: JobData, data: Any) -> None:
         """Count to `to`, a checkpoint each, giving way after `max_execution_time`."""
         while (n := job_data.get().get("n", 0)) < data["to"]:
+            time.sleep(data.get("every", 0))
             job_data.checkpoint({"n": n + 1}, data.get("max_execution_time"))
 
     def close_connection(self, message: Message, job_data: JobData, data: Any) -> None:

@@ -19,6 +19,8 @@ from django.db import (
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from programs.models.deadlines import answer_expected
+
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -28,6 +30,7 @@ T = TypeVar("T")
 TRANSIENT_ERRORS = (OperationalError, InterfaceError, InternalError)
 
 PATIENCE = 300.0  # seconds: how long a write waits for a database that does not answer
+CONNECTING = 5.0  # seconds that a new connection may take: `connect_timeout` of a worker
 SETTLING = 6.0  # seconds after an outage in which others renew before anything is taken over
 
 _last_outage = float("-inf")
@@ -43,14 +46,17 @@ def persist(write: Callable[[], T], using: str, patience: float = PATIENCE) -> T
     whoever comes later from writing over another's work, so a long patience is safe.
     """
     connection = connections[using]
-    if connection.in_atomic_block:
-        return write()
     give_up_at = monotonic() + patience
+    if connection.in_atomic_block:
+        with answer_expected(using):
+            return write()
     pause = 0.05
     connection_is_new = False
     while True:
+        began = monotonic()
         try:
-            return write()
+            with answer_expected(using, until=give_up_at):
+                return write()
         except ProgrammingError:
             if connection_is_new:
                 raise
@@ -60,7 +66,9 @@ def persist(write: Callable[[], T], using: str, patience: float = PATIENCE) -> T
             continue
         except TRANSIENT_ERRORS as error:
             note_failure(using)
-            if monotonic() + pause > give_up_at:
+            # Where packets vanish, the next try takes as long as a connection may take.
+            next_takes = CONNECTING if monotonic() - began > 1.0 else 0.0
+            if monotonic() + pause + next_takes > give_up_at:
                 raise
             logger.warning(
                 "the database did not take a write, trying again: %s",

@@ -20,7 +20,7 @@ from programs.models.attempt import Attempt, Ending
 from programs.models.clock import Utc
 from programs.models.columns import Columns
 from programs.models.operation import Verb
-from programs.models.persistence import persist
+from programs.models.persistence import PATIENCE, persist
 
 Changes = Mapping[str, Any]
 T = TypeVar("T")
@@ -144,8 +144,13 @@ class Transitions(Columns):
 
         self._persist(once)
 
-    def save_job_data(self, job: str, data: JsonObject, *, checkpoint: bool = False) -> Standing:
-        """Store the data of one job; a checkpoint also forgets losses and tells of a stop."""
+    def save_job_data(
+        self, job: str, data: JsonObject, *, checkpoint: bool = False, patience: float = PATIENCE
+    ) -> Standing:
+        """Store the data of one job; a checkpoint also forgets losses and tells of a stop.
+
+        Raises one of `TRANSIENT_ERRORS` when the database does not answer for `patience` seconds.
+        """
         kept = {**self.job_data, job: data}
         changes: dict[str, Any] = {"job_data": kept}
         needs: Changes = {}
@@ -153,9 +158,9 @@ class Transitions(Columns):
             changes["losses"] = 0
             needs = {"stop_requested_at__isnull": True, "errored_at__isnull": True}
         standing = Standing.HELD
-        if not self._write(None, changes, needs):
-            current = self._reread()
-            if current is None or not self._write(None, changes, {}):
+        if not self._write(None, changes, needs, patience):
+            current = self._reread(patience)
+            if current is None or not self._write(None, changes, {}, patience):
                 return Standing.LOST
             if current.errored_at is not None:
                 standing = Standing.DISCARDED
@@ -244,7 +249,13 @@ class Transitions(Columns):
         """Let go of a program whose errored_at somebody set by hand; that is its last word."""
         return Standing.DISCARDED if self._write(attempt, PARKED, {}) else Standing.LOST
 
-    def _write(self, attempt: Attempt | None, changes: Changes, needs: Changes) -> bool:
+    def _write(
+        self,
+        attempt: Attempt | None,
+        changes: Changes,
+        needs: Changes,
+        patience: float = PATIENCE,
+    ) -> bool:
         """Write the row and the attempt in one transaction, if the fence and `needs` hold."""
         conditions = {
             "id": self.pk,
@@ -265,7 +276,7 @@ class Transitions(Columns):
             same = {"step": attempt.step, "epoch": attempt.epoch, "outcome": attempt.outcome}
             return self.attempts.filter(**same).exists()
 
-        return self._persist(once)
+        return self._persist(once, patience)
 
     def _write_both(self, attempt: Attempt, changes: Changes, conditions: Changes) -> bool:
         connection = connections[self.alias]
@@ -279,13 +290,13 @@ class Transitions(Columns):
             attempt.save(using=self.alias, force_insert=True)
             return True
 
-    def _persist(self, once: Callable[[], T]) -> T:
-        return persist(once, self.alias)
+    def _persist(self, once: Callable[[], T], patience: float = PATIENCE) -> T:
+        return persist(once, self.alias, patience)
 
-    def _reread(self) -> Columns | None:
+    def _reread(self, patience: float = PATIENCE) -> Columns | None:
         """Return the row as it is now, or None if this claim no longer holds it."""
         mine = self._rows(id=self.pk, epoch=self.epoch, worker=self.worker, step=self.step)
-        current: Columns | None = self._persist(mine.first)
+        current: Columns | None = self._persist(mine.first, patience)
         return current
 
     def _rows(self, **conditions: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import django
 
-from programs.worker.control import DONE, DRAIN, Notice, Plan
+from programs.worker.control import DONE, DRAIN, READY, Notice, Plan
 
 if TYPE_CHECKING:
     from programs.worker.slots import Crew
@@ -48,6 +48,7 @@ def main() -> None:
     ear.start()
     consumer = Consumer(plan.queues, crew.inbox, prefetch=plan.threads) if hinted else None
     crew.start()
+    os.write(answers, READY)
     if consumer is not None:
         consumer.start()
     while not crew.is_done(within=TICK):

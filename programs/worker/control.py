@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 # One short line each, so that the system writes it whole or not at all (PIPE_BUF).
 DRAIN = b'"drain"\n'  # to the child: start no further job, end in good order
+READY = b"ready\n"  # from the child: its slots look for programs
 DONE = b"done\n"  # from the child: it ended in good order, nothing is left behind
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import connections
 
+from programs.models.deadlines import watch_answers
+
 # libpq would wait for hours on a peer whose packets are dropped. Seconds, but for the last,
 # which is in milliseconds and bounds how long sent data may stay unacknowledged.
 POSTGRESQL_DEADLINES = {
@@ -18,6 +20,7 @@ POSTGRESQL_DEADLINES = {
 
 def prepare_connections() -> None:
     """Give the PostgreSQL aliases of this process deadlines, where the project gave none."""
+    watch_answers()
     for alias in connections:
         config = connections.settings[alias]
         if "postgresql" in config["ENGINE"]:

@@ -22,6 +22,7 @@ from programs import execution, registry
 from programs.conf import settings
 from programs.lease import lease_clock
 from programs.models import Program, Worker
+from programs.models.deadlines import answer_expected
 from programs.models.persistence import note_failure
 from programs.worker.control import Notice
 from programs.worker.sweep import loss_of
@@ -89,13 +90,15 @@ class Keeper:
         while not self._ending.is_set():
             pause = settings.renewal
             try:
-                self._renew()
+                with answer_expected(settings.DATABASE):
+                    self._renew()
             except Exception as error:  # noqa: BLE001 (without renewals all leases would run out)
                 self._note("leases could not be renewed", error)
                 pause = AFTER_TROUBLE
             self._ending.wait(pause)
         try:
-            Worker.sign_off(self._worker)
+            with answer_expected(settings.DATABASE):
+                Worker.sign_off(self._worker)
         except Exception as error:  # noqa: BLE001 (the last act: nobody is left to handle it)
             self._note("the worker could not be signed off", error)
         connections.close_all()
@@ -156,23 +159,29 @@ class Keeper:
         """
         for _ in range(len(self._deaths)):
             death = self._deaths[0]  # stays first until it is done: the database may fail
-            self._release(death)
-            if Program.objects.held_by(death.slots).exists():
-                self._deaths.append(death)
+            with answer_expected(settings.DATABASE):
+                held = list(self._unlocked(death))
+            for program in held:
+                self._release(program, death)
+            with answer_expected(settings.DATABASE):
+                if Program.objects.held_by(death.slots).exists():
+                    self._deaths.append(death)
             self._deaths.popleft()
 
-    def _release(self, death: Death) -> None:
+    def _unlocked(self, death: Death) -> Iterable[Program]:
         held = Program.objects.held_by(death.slots)
-        for program in held.filter(pk__in=held.unlocked()):
-            standing = program.lose(counted=death.counted)
-            logger.warning(
-                "a process ended while it held step %d (job %s): %s",
-                program.step,
-                program.job,
-                standing.value,
-                extra={"action": "claim_released", "run_id": program.run_id},
-            )
-            execution.announce(program, standing, loss_of(program, standing))
+        return held.filter(pk__in=held.unlocked())
+
+    def _release(self, program: Program, death: Death) -> None:
+        standing = program.lose(counted=death.counted)
+        logger.warning(
+            "a process ended while it held step %d (job %s): %s",
+            program.step,
+            program.job,
+            standing.value,
+            extra={"action": "claim_released", "run_id": program.run_id},
+        )
+        execution.announce(program, standing, loss_of(program, standing))
 
     def _note(self, what: str, error: Exception) -> None:
         note_failure(settings.DATABASE)

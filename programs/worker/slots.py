@@ -15,6 +15,7 @@ from programs import execution, signals
 from programs.conf import settings
 from programs.lease import Lease
 from programs.models import Program
+from programs.models.deadlines import answer_expected
 from programs.models.persistence import note_failure, replace_dead_connections
 from programs.models.transitions import Standing
 from programs.transport.inbox import Delivery, Inbox
@@ -111,7 +112,8 @@ class Crew:
         """Tell whether another program could use the slot of one whose turn is used up."""
         if len(self.inbox) or self.sweep.has_found:
             return True
-        return Program.objects.due(*self.plan.queues).exists()
+        with answer_expected(settings.DATABASE):
+            return Program.objects.due(*self.plan.queues).exists()
 
     def _hurry(self, **sent: object) -> None:
         self.sweep.hurry()
@@ -196,11 +198,8 @@ class Slot(threading.Thread):
         self._check_connections()
         try:
             lease.restart()
-            # Programs with losses are the sweep's: it sees to it that they run one at a time.
-            run_id, queues = delivery.hint.run_id, self._crew.plan.queues
-            program = Program.objects.claim_named(run_id, queues, self.name, lease.seconds)
-            if program is None and Program.objects.filter(run_id=run_id).adopt(delivery.queue):
-                program = Program.objects.claim_named(run_id, queues, self.name, lease.seconds)
+            with answer_expected(settings.DATABASE):
+                program = self._claim_named(delivery, lease)
         finally:
             delivery.settle()
         if program is None:
@@ -208,6 +207,14 @@ class Slot(threading.Thread):
                 "hint refused: not due, or claimed already",
                 extra={"action": "hint_refused", "run_id": delivery.hint.run_id},
             )
+        return program
+
+    def _claim_named(self, delivery: Delivery, lease: Lease) -> Program | None:
+        # Programs with losses are the sweep's: it sees to it that they run one at a time.
+        run_id, queues = delivery.hint.run_id, self._crew.plan.queues
+        program = Program.objects.claim_named(run_id, queues, self.name, lease.seconds)
+        if program is None and Program.objects.filter(run_id=run_id).adopt(delivery.queue):
+            program = Program.objects.claim_named(run_id, queues, self.name, lease.seconds)
         return program
 
     def _turn(self) -> Callable[[], bool]:
@@ -268,5 +275,7 @@ class Slot(threading.Thread):
             )
 
     def _release_leftovers(self) -> None:
-        for program in Program.objects.held_by([self.name]):
+        with answer_expected(settings.DATABASE):
+            held = list(Program.objects.held_by([self.name]))
+        for program in held:
             execution.announce(program, program.give_back())

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from time import monotonic
 from types import FrameType
 
-from programs.worker.control import DONE, DRAIN, Notice, Plan
+from programs.worker.control import DONE, DRAIN, READY, Notice, Plan
 from programs.worker.database import prepare_connections
 from programs.worker.keeper import Keeper
 from programs.worker.reload import CodeWatch
@@ -25,7 +25,10 @@ logger = logging.getLogger(__name__)
 
 TICK = 0.1  # seconds between two looks at the children
 LAST_WORDS = 5.0  # seconds for the bookkeeping after the last child has ended
-QUICK_DEATH = 5.0  # seconds: a child that dies sooner was not well started
+QUICK_DEATH = 5.0  # seconds: children that die sooner, one after the other, are not hurried
+# Seconds, the most that the next one waits: what kills a child that was ready is a job, mostly,
+# and the programs of its neighbours want to go on.
+PATIENCE_UNREADY, PATIENCE_READY = 5.0, 1.0
 LINGERING = 5.0  # seconds that a child may take to exit once it is done
 
 
@@ -121,11 +124,19 @@ class Child:
         self._process.kill()
 
     @property
+    def was_ready(self) -> bool:
+        """Whether the child said that its slots look for programs."""
+        return READY in self._all_heard()
+
+    @property
     def is_done(self) -> bool:
         """Whether the child said that it ended in good order and left nothing behind."""
+        return DONE in self._all_heard()
+
+    def _all_heard(self) -> bytes:
         with contextlib.suppress(BlockingIOError):  # it has not said anything
             self._heard += os.read(self._answers, 64)
-        return DONE in self._heard
+        return self._heard
 
     @property
     def exit_code(self) -> int | None:
@@ -244,7 +255,8 @@ class Supervisor:
         quick = monotonic() - child.started_at < QUICK_DEATH
         self._quick_deaths = self._quick_deaths + 1 if quick else 0
         if self._quick_deaths > 1:
-            delay = min(0.2 * 2 ** min(self._quick_deaths, 6), 5.0)
+            longest = PATIENCE_READY if child.was_ready else PATIENCE_UNREADY
+            delay = min(0.1 * 2 ** min(self._quick_deaths, 6), longest)
             self._start_after = monotonic() + delay
 
     def _kill_overdue(self) -> None:

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 from time import monotonic
 
 from programs import execution
+from programs.conf import settings
 from programs.errors import WorkerLost
 from programs.models import Program
+from programs.models.deadlines import answer_expected
 from programs.models.persistence import SETTLING, is_settling
 from programs.models.transitions import Standing
 
@@ -43,9 +45,10 @@ class Sweep:
         self._next_look_for_lost = monotonic()
         self._seen_locked: dict[int, float] = {}  # primary key -> when
         self.is_dry = False  # the last look found nothing, and no slot has been busy since
-        # The slot that runs a program with losses. There is at most one in this process at a
-        # time: if its job is what kills, no second suspect is condemned with it.
+        # The slot that runs a step with losses, that program and that step. There is at most one in
+        # this process at a time: if its job is what kills, no second suspect is condemned with it.
         self._suspect_slot: str | None = None
+        self._suspect: tuple[Program, int] | None = None
 
     @property
     def due_in(self) -> float:
@@ -81,8 +84,9 @@ class Sweep:
 
     def end(self, slot: str) -> None:
         """Note that `slot` is done with what it claimed."""
-        if self._suspect_slot == slot:
-            self._suspect_slot = None
+        with self._lock:
+            if self._suspect_slot == slot:
+                self._suspect_slot = self._suspect = None
 
     def _candidates(self, at_most: int) -> Iterator[Program]:
         """Yield what was found and nobody has taken yet, with at most one look in between."""
@@ -91,7 +95,8 @@ class Sweep:
             with self._lock:
                 if not self._found and not looked and monotonic() >= self._next_look:
                     looked = True
-                    self._look(at_most)
+                    with answer_expected(settings.DATABASE):
+                        self._look(at_most)
                 if not self._found:
                     return
                 candidate = self._found.popleft()
@@ -106,7 +111,7 @@ class Sweep:
         random.shuffle(self._queues)  # no queue is always last
         for queue in self._queues:
             waiting = Program.objects.ripe(queue).unclaimed()
-            if self._suspect_slot is not None:
+            if self._has_suspect():
                 waiting = waiting.filter(losses=0)
             # Rows that another slot is at may be locked: they must not hold up this one as well.
             fetched = waiting[: at_most + len(self._tried)]
@@ -135,37 +140,51 @@ class Sweep:
         if candidate.worker is not None and self._is_locked(candidate):
             return None
         if candidate.errored_at is not None:
-            candidate.throw_away()
+            with answer_expected(settings.DATABASE):
+                candidate.throw_away()
             return None
         if candidate.worker is not None and not self._release_lost(candidate):
             return None
         assert candidate.queue is not None
         if not candidate.losses:
             queues = (candidate.queue,)
-            return Program.objects.claim_named(candidate.run_id, queues, slot, lease)
+            with answer_expected(settings.DATABASE):
+                return Program.objects.claim_named(candidate.run_id, queues, slot, lease)
         if not self._may_run_suspect(slot):
             return None
         same = Program.objects.due(candidate.queue).unclaimed()
         claimed = None
         try:
-            claimed = same.filter(pk=candidate.pk, epoch=candidate.epoch).claim(slot, lease)
+            with answer_expected(settings.DATABASE):
+                claimed = same.filter(pk=candidate.pk, epoch=candidate.epoch).claim(slot, lease)
         finally:
             if claimed is None:
                 self.end(slot)
+            else:
+                self._suspect = (claimed, claimed.step)
         return claimed
 
     def _may_run_suspect(self, slot: str) -> bool:
         with self._lock:
-            if self._suspect_slot is None:
-                self._suspect_slot = slot
+            if not self._has_suspect():
+                self._suspect_slot, self._suspect = slot, None
             return self._suspect_slot == slot
+
+    def _has_suspect(self) -> bool:
+        """Tell whether a slot runs a step with losses; once that is passed, another may."""
+        if self._suspect_slot is None or self._suspect is None:
+            return self._suspect_slot is not None
+        program, step = self._suspect
+        return program.step == step
 
     def _is_locked(self, lost: Program) -> bool:
         """Tell whether a lost claim must be left alone: its job is alive, in a long transaction.
 
         Once that has ended, its supervisor has a renewal's time to renew the lease.
         """
-        if Program.objects.filter(pk=lost.pk).unlocked():
+        with answer_expected(settings.DATABASE):
+            unlocked = Program.objects.filter(pk=lost.pk).unlocked()
+        if unlocked:
             return lost.pk in self._seen_locked
         with self._lock:
             self._seen_locked[lost.pk] = monotonic()
