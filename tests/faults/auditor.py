@@ -10,14 +10,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf
 
 from programs.models import Ending
-from tests.faults.witness import Change, moment
+from tests.faults.witness import WHO_LENGTH, Change, Row, moment
 from tests.journal import Line
 
 TERMINAL = ("finished_at", "errored_at", "stopped_at")
 # An attempt that ended so is tried again in the ordinary course of things.
 ORDINARY = {Ending.RETRIED, Ending.YIELDED, Ending.STOPPED}
+# One that ended so was broken off from outside.
+BROKEN_OFF = {Ending.LOST, Ending.ABANDONED, Ending.INTERRUPTED}
+MARGIN = 0.5  # seconds between a kill and what the test notes as its time, on a busy machine
 
 
 @dataclass
@@ -30,7 +34,7 @@ class Execution:
     pid: int
     slot: str
     started: float
-    ended: float | None = None  # None: its process died in it
+    ended: float | None = None  # None: its process died in it, or it goes on still
     completed: bool = False  # it came to its end, and was not broken off by an exception
 
 
@@ -139,8 +143,12 @@ def judge_steps(
         later = [other for other in before.values() if other.step > step]
         if later and step not in before:
             findings.out_of_order.append(f"{run_id}: step {step} began after {later[0].step}")
+        if (row := at_that_time(changes, execution.started)).get("step", step) != step:
+            findings.out_of_order.append(
+                f"{run_id}: step {step} began while the row stood at {row['step']}"
+            )
         if step in before:
-            judge_rerun(findings, history, before[step], changes)
+            judge_rerun(findings, history, before[step], execution, changes)
         before[step] = execution
         if execution.completed and execution.ended is not None:
             completed.setdefault(step, execution.ended)
@@ -150,35 +158,60 @@ def judge_steps(
 
 
 def judge_rerun(
-    findings: Findings, history: History, earlier: Execution, changes: list[Change]
+    findings: Findings,
+    history: History,
+    earlier: Execution,
+    later: Execution,
+    changes: list[Change],
 ) -> None:
     """A step that ran before may run again for a reason: an outcome, a death, a lost lease."""
-    key = (earlier.run_id, earlier.step, earlier.attempt)
-    outcome = history.attempts.get(key)
-    if outcome in ORDINARY:
+    outcome = history.attempts.get((earlier.run_id, earlier.step, earlier.attempt))
+    if outcome in ORDINARY or was_reopened(changes, earlier.started, later.started):
         return
-    death = history.deaths.get(earlier.pid)
-    was_killed = death is not None and (earlier.ended is None or death >= earlier.ended)
-    committed = outcome == Ending.SUCCEEDED
-    if committed or not (
-        was_killed
+    killed = was_killed_in(history, earlier, later, changes)
+    if outcome in BROKEN_OFF and (
+        killed
         or (outcome == Ending.INTERRUPTED and earlier.pid in history.shut_down)
-        or earlier.pid in history.disturbed
+        or (outcome != Ending.INTERRUPTED and earlier.pid in history.disturbed)
     ):
+        findings.reruns += 1
+    else:
         findings.unexplained.append(
             f"{earlier.run_id}: step {earlier.step} ran again after attempt {earlier.attempt} "
             f"in {earlier.slot} (process {earlier.pid}), which is {outcome or 'not recorded'}"
         )
-    else:
-        findings.reruns += 1
+
+
+def was_killed_in(
+    history: History, earlier: Execution, later: Execution, changes: list[Change]
+) -> bool:
+    """Tell whether the process died before the step ran again, and still held the program."""
+    death = history.deaths.get(earlier.pid)
+    if death is None or death > later.started + MARGIN:
+        return False
+    released = (
+        change.at
+        for change in changes
+        if change.at > earlier.started and change.now["worker"] != earlier.slot
+    )
+    return death <= next(released, later.started) + MARGIN
+
+
+def was_reopened(changes: list[Change], since: float, until: float) -> bool:
+    """Tell whether an operator opened the program again in that time."""
+    return any(since < change.at <= until and change.reopens(TERMINAL) for change in changes)
+
+
+def at_that_time(changes: list[Change], when: float) -> Row:
+    """Return the row as it was then."""
+    index = bisect_right(changes, when, key=lambda change: change.at) - 1
+    return changes[index].now if index >= 0 else {}
 
 
 def judge_leases(findings: Findings, executed: list[Execution], changes: list[Change]) -> None:
     """Each execution begins under its own slot's live lease."""
-    times = [change.at for change in changes]
     for execution in executed:
-        index = bisect_right(times, execution.started) - 1
-        now = changes[index].now if index >= 0 else {}
+        now = at_that_time(changes, execution.started)
         holder, until = now.get("worker"), moment(now.get("due_at"))
         what = f"{execution.run_id}: step {execution.step} in {execution.slot}"
         if holder and holder != execution.slot and until > execution.started:
@@ -186,12 +219,12 @@ def judge_leases(findings: Findings, executed: list[Execution], changes: list[Ch
         elif holder != execution.slot or until <= execution.started:
             findings.after_the_lease.append(f"{what} began without a lease (held by {holder})")
     for change in changes:
-        if change.was is None or not change.was["worker"] or change.lease() <= change.at:
+        if change.was is None or not change.was["worker"] or change.due() <= change.at:
             continue
         if change.changed("worker") and not is_owner(change.who, change.was["worker"]):
             findings.under_live_lease.append(
                 f"{change.run_id}: {change.who} took over from {change.was['worker']}, whose lease"
-                f" held {change.lease() - change.at:.3f} s more"
+                f" held {change.due() - change.at:.3f} s more"
             )
 
 
@@ -199,8 +232,8 @@ def judge_overlaps(findings: Findings, history: History, executed: list[Executio
     """Count executions of one program that ran at the same time."""
     for earlier, later in pairwise(executed):
         end = earlier.ended
-        if end is None:
-            end = history.deaths.get(earlier.pid, earlier.started)
+        if end is None:  # a process that nobody killed may be at it still
+            end = history.deaths.get(earlier.pid, inf)
         if end > later.started:
             findings.overlaps.append(
                 f"{earlier.run_id}: step {later.step} in {later.slot} began "
@@ -217,10 +250,13 @@ def judge_writes(findings: Findings, changes: list[Change]) -> None:
         if was["worker"] and is_owner(change.who, was["worker"]):
             continue
         if now["epoch"] == was["epoch"] + 1:
-            if was["worker"] is None:
-                continue  # a claim of what waits
-        elif was["worker"] and now["worker"] is None and change.lease() <= change.at:
-            continue  # a loss, taken note of after the lease
+            if was["worker"] is None and 0 < change.due() <= change.at:
+                continue  # a claim of what waits, and whose time has come
+        elif was["worker"] and now["worker"] is None and change.due() <= change.at:
+            if not change.changed("step", "finished_at"):
+                continue  # a loss, taken note of after the lease
+        elif was["errored_at"] and now["due_at"] is None and now["step"] == was["step"]:
+            continue  # somebody errored it by hand: it is taken out of the queue
         elif not change.changed("step", "worker", "due_at", "step_retry_count", *TERMINAL) and (
             not change.data_changed
         ):
@@ -239,9 +275,7 @@ def judge_endings(findings: Findings, run_id: str, changes: list[Change]) -> Non
         for name in TERMINAL:
             if change.now[name] and change.was[name] != change.now[name]:
                 endings[name] += 1
-        if any(change.was[name] for name in TERMINAL) and not any(
-            change.now[name] for name in TERMINAL
-        ):
+        if change.reopens(TERMINAL):
             endings.clear()
     if sum(endings.values()) > 1:
         findings.twice_ended.append(f"{run_id}: {dict(endings)}")
@@ -251,4 +285,5 @@ def is_owner(who: str, holder: str) -> bool:
     """Tell whether `who` is the child of the slot `holder`, or that child's supervisor."""
     child = holder.rpartition(".")[0]
     worker = child.rpartition("/")[0]
-    return who in (child, worker) or (who.startswith("worker-") and f"-{who[7:]}-" in worker)
+    is_supervisor = who.startswith("worker-") and f"-{who[7:]}-" in worker
+    return is_supervisor or who in (child[:WHO_LENGTH], worker[:WHO_LENGTH])

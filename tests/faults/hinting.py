@@ -33,7 +33,9 @@ def heard_at(arena: Arena, rabbitmq: RabbitMQ, queue: str = "default", within: f
         return True
 
     eventually(is_sent, within=within, every=0.1)
-    return eventually(lambda: started_at(arena, program), within=within, every=0.05)
+    at = eventually(lambda: started_at(arena, program), within=within, every=0.05)
+    assert at is not None
+    return at
 
 
 def started_at(arena: Arena, program: Program) -> float | None:

@@ -7,6 +7,7 @@ whatever became of the worker afterwards.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,8 @@ from programs.conf import settings
 
 # Neither the longest columns nor what no judgement needs.
 LEFT_OUT = "{program_data,jobs,job_data,content_hash,error_message}"
+
+WHO_LENGTH = 63  # bytes of application_name that PostgreSQL keeps
 
 INSTALL = """
 CREATE TABLE witness (
@@ -53,12 +56,22 @@ class Change:
     def run_id(self) -> str:
         return str(self.now["run_id"])
 
-    def lease(self) -> float:
-        """Return when what was held before this change ran out; long ago if nothing was."""
+    def due(self) -> float:
+        """Return from when on the row could be claimed before this change; 0 if never.
+
+        For a claimed row this is the end of the lease.
+        """
         return moment(self.was["due_at"]) if self.was else 0.0
 
     def changed(self, *names: str) -> bool:
         return self.was is not None and any(self.was[name] != self.now[name] for name in names)
+
+    def reopens(self, terminal: Iterable[str]) -> bool:
+        """Tell whether the program had ended before this change, and is open after it."""
+        was = self.was or {}
+        return any(was.get(name) for name in terminal) and not any(
+            self.now[name] for name in terminal
+        )
 
 
 def moment(text: str | None) -> float:
