@@ -35,12 +35,14 @@ def connect(url: str) -> None:
 class Worker:
     """A `runworker` process, its output in a file."""
 
-    def __init__(self, environment: dict[str, str], log: Path, *options: str) -> None:
+    def __init__(
+        self, environment: dict[str, str], log: Path, *options: str, within: tuple[str, ...] = ()
+    ) -> None:
         self.log = log
         self._hinted = bool(environment["AMQP_URL"]) and "--burst" not in options
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "runworker", *options],
+                [*within, sys.executable, "manage.py", "runworker", *options],
                 cwd=ROOT,
                 env=environment,
                 stdout=output,
@@ -102,10 +104,10 @@ class Site:
         self.folder = folder
         self._workers: list[Worker] = []
 
-    def worker(self, *options: str, **environment: str) -> Worker:
-        """Start a worker process."""
+    def worker(self, *options: str, within: tuple[str, ...] = (), **environment: str) -> Worker:
+        """Start a worker process; `within`: the command that becomes it, as `env` would."""
         log = self.folder / f"worker-{len(self._workers) + 1}.log"
-        worker = Worker({**self.environment, **environment}, log, *options)
+        worker = Worker({**self.environment, **environment}, log, *options, within=within)
         self._workers.append(worker)
         return worker
 

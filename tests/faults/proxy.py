@@ -28,15 +28,16 @@ class Weather(Enum):
 class Proxy:
     """Listens on a port of its own and passes everything on to `target`, as the weather allows.
 
+    `target`: the server's URL. `host`: this machine's address to listen on.
     `delay`: seconds by which each piece is late, either way.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, host: str = "127.0.0.1") -> None:
         address = urlsplit(target)
         assert address.hostname
         assert address.port
         self._target = (address.hostname, address.port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((host, 0))
         self._weather = Weather.FAIR
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -49,8 +50,8 @@ class Proxy:
         """Return the URL `of` a server with this proxy in the server's place."""
         address = urlsplit(of)
         user = f"{address.netloc.rpartition('@')[0]}@" if "@" in address.netloc else ""
-        port = self._listener.getsockname()[1]
-        return address._replace(netloc=f"{user}127.0.0.1:{port}").geturl()
+        host, port = self._listener.getsockname()
+        return address._replace(netloc=f"{user}{host}:{port}").geturl()
 
     @property
     def weather(self) -> Weather:
