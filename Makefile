@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # Newest first; PYTHON= names another.
 PYTHONS = python3.14 python3.13 python3.12 python3.11 python3
 
-.PHONY: help run test lint format bench changelog hooks wheel clean
+.PHONY: help run test lint format faults bench changelog hooks wheel clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,11 @@ lint: $(VENV)/.tests ## check style, types, floors and migrations
 format: $(VENV)/.tests ## put the code into its one form
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
+
+faults: $(VENV)/.tests ## do harm of twenty kinds, and judge what became of it (ONLY= names, SEED= replays)
+	@$(BIN)/python -m tests.servers --install
+	@FAULTS=long $(if $(SEED),FAULTS_SEED=$(SEED)) $(BIN)/python -m pytest tests/faults \
+	    -n 3 --dist loadfile $(if $(ONLY),-k '$(ONLY)')
 
 bench: $(VENV)/.tests ## measure drain, latency and memory on real servers
 	@$(BIN)/python -m tests.servers --install
