@@ -94,22 +94,31 @@ def watch_answers() -> None:
 
 
 def _watch() -> None:
-    looked_at = monotonic()
     while True:
+        looked_at = monotonic()
         sleep(TICK)
-        overslept, looked_at = monotonic() - looked_at > 4 * TICK, monotonic()
-        waiting = [each for each in list(_waiting.values()) if is_watchable(each.connection)]
-        if overslept:  # this process stood still: answers may be there, unread
-            for each in waiting:
-                each.since = monotonic()
-            continue
+        try:
+            look(stood_still=monotonic() - looked_at > 4 * TICK)
+        except Exception:  # no thread to be had, say: there may be soon
+            logger.exception("late answers are not looked for", extra={"action": "watch_failed"})
+
+
+def look(*, stood_still: bool) -> None:
+    """Give up what has waited for too long.
+
+    `stood_still`: this process did not run for a while, so that answers may be there, unread.
+    """
+    waiting = [each for each in list(_waiting.values()) if is_watchable(each.connection)]
+    if stood_still:
         for each in waiting:
-            if monotonic() >= each.until:
-                each.break_off()
-        late = [each for each in waiting if monotonic() - each.since > LATE]
-        if late:
-            give_up_dead(late)
-            looked_at = monotonic()
+            each.since = monotonic()
+        return
+    for each in waiting:
+        if monotonic() >= each.until:
+            each.break_off()
+    late = [each for each in waiting if monotonic() - each.since > LATE]
+    if late:
+        give_up_dead(late)
 
 
 def give_up_dead(late: list[answer_expected]) -> None:
