@@ -8,6 +8,10 @@
 | `DEBUG` | `1` while developing | off |
 | `ALLOWED_HOSTS` | host names, by commas | this machine with `DEBUG`, else none |
 | `CSRF_TRUSTED_ORIGINS` | origins behind a proxy, by commas | none |
+| `TRUSTED_PROXIES` | how many proxies stand in front | 0: `X-Forwarded-*` is not believed |
+| `SECURE_SSL_REDIRECT` | `0` where nothing speaks HTTPS | to HTTPS, not with `DEBUG` |
+| `SECURE_HSTS_SECONDS` | how long browsers shall insist on HTTPS | a year, not with `DEBUG` |
+| `SECURE_HSTS_INCLUDE_SUBDOMAINS` | `0` where a subdomain speaks no HTTPS | subdomains as well |
 | `MEDIA_ROOT` | the folder of the files that jobs write; all workers share it | `media` |
 | `LOG_FORMAT` | `json` for log lines that machines read | `text` |
 """
@@ -15,12 +19,15 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
+
+from executor_project import policy
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -45,6 +52,13 @@ def require_lasting_secret() -> None:
         raise ImproperlyConfigured("SECRET_KEY is not set: give one, or DEBUG=1 to develop")
 
 
+def proxies(text: str) -> int:
+    """Return how many proxies are told of."""
+    if not (text.isascii() and text.isdecimal()):
+        raise ImproperlyConfigured(f"TRUSTED_PROXIES={text} is no number of proxies")
+    return int(text)
+
+
 ALLOWED_HOSTS = listed("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = listed("CSRF_TRUSTED_ORIGINS")
 
@@ -58,10 +72,13 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
+    "axes",
+    "csp",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -69,6 +86,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "executor_project.urls"
@@ -102,6 +120,9 @@ def database() -> dict[str, Any]:
             timeout=20,
             init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         )
+    if config["ENGINE"] == "django.db.backends.postgresql":
+        # Where packets vanish, a page says so before the web server gives its process up.
+        config.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
     return config
 
 
@@ -140,17 +161,67 @@ WHITENOISE_USE_FINDERS = DEBUG
 MEDIA_ROOT = BASE_DIR / (os.environ.get("MEDIA_ROOT") or "media")
 
 LOGIN_URL = "admin:login"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+
+# Guesses are counted for a user name and an address together, so that nobody locks an operator
+# out from elsewhere. Once locked nothing more is counted: the time that the page names holds.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "executor_project.lockout.address_of"
+AXES_LOCKOUT_CALLABLE = "executor_project.lockout.locked_out"
+# Who slips types the password as the name: log lines hold the address, and no name.
+AXES_SENSITIVE_PARAMETERS = ["username", "csrfmiddlewaretoken"]
+AXES_DISABLE_ACCESS_LOG = True  # a table that would grow with each login
+AXES_VERBOSE = False
+
+# The scheme and the address that the client came with: proxies tell them. Where there is none,
+# anybody could.
+TRUSTED_PROXIES = proxies(os.environ.get("TRUSTED_PROXIES") or "0")
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 if not DEBUG:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
-    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = os.environ.get("SECURE_SSL_REDIRECT", "1") != "0"
     SECURE_HSTS_SECONDS = int(os.environ.get("SECURE_HSTS_SECONDS", "31536000"))
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = os.environ.get("SECURE_HSTS_INCLUDE_SUBDOMAINS", "1") != "0"
+
+# Beside these, Django's defaults: nosniff, no frames, and nothing told to other origins.
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": policy.DIRECTIVES}
+
+SILENCED_SYSTEM_CHECKS = [
+    # HSTS preloading puts a whole domain into the browsers themselves, and takes months to undo:
+    # that is for the owner of the domain to ask for, and not for a console on it.
+    "security.W021",
+    # Here AMQP_URL decides whether there is a broker, and a worker's first line says it.
+    "programs.W001",
+]
 
 REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "executor_project.browsable.BrowsableAPIRenderer",
+    ],
+}
+
+# Django's own handlers say nothing of a failed page once DEBUG is off. Without them its lines go
+# where all others do: web servers and workers set that up (`programs.logs.configure`).
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO"},
+        "axes": {"level": "WARNING"},  # of logins, those that failed
+    },
 }
 
 PROGRAM_EXECUTOR: dict[str, Any] = {

@@ -6,6 +6,8 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import TemplateView
 
+from executor_project.failures import server_error
+
 admin.site.site_header = admin.site.site_title = "Program Executor"
 admin.site.index_title = "Console"
 
@@ -15,3 +17,5 @@ urlpatterns = [
     path("api/", include("programs.api.urls")),
     path("api/login/", include("rest_framework.urls")),  # the link of the API's own pages
 ]
+
+handler500 = server_error

@@ -1,0 +1,35 @@
+"""What a page says when the server failed, or its database is away."""
+
+from __future__ import annotations
+
+import sys
+
+from csp.decorators import csp_update
+from django.db import connections
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import get_template
+
+from executor_project.policy import hash_of
+from programs.models.persistence import TRANSIENT_ERRORS, note_failure
+
+RETRY_AFTER = 5  # seconds
+
+
+def style_of(name: str) -> str:
+    """Return the style that stands in a page, so that the page needs no file to look right."""
+    return get_template(name).render().partition("<style>")[2].partition("</style>")[0]
+
+
+@csp_update({"style-src": [hash_of(style_of("500.html"))]})
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer 503 where the error in flight is the database's, which may be gone in a moment.
+
+    Needs neither session nor database. The error itself, Django logs.
+    """
+    if not isinstance(sys.exception(), TRANSIENT_ERRORS):
+        return HttpResponse(get_template("500.html").render(), status=500)
+    for connection in connections.all(initialized_only=True):
+        note_failure(connection.alias)  # the next request has a new one
+    response = HttpResponse(get_template("503.html").render(), status=503)
+    response.headers["Retry-After"] = str(RETRY_AFTER)
+    return response

@@ -1,0 +1,128 @@
+"""The project's settings in production, and the headers that its pages carry."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from executor_project.policy import MENU
+
+ROOT = Path(__file__).parents[2]
+OURS = ("AMQP_URL", "DATABASE_URL", "DEBUG", "DJANGO_SETTINGS_MODULE", "SECRET_KEY")
+PRODUCTION = {"SECRET_KEY": "a-secret-of-more-than-50-characters-0123456789-abcdefghij"}
+PAGES = ["/", "/nowhere/", "/admin/login/", "/admin/programs/program/", "/api/programs/"]
+
+pytestmark = pytest.mark.filterwarnings("ignore:No directory at")  # of collected static files
+
+
+def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in an environment that names nothing of the developer's."""
+    inherited = {name: value for name, value in os.environ.items() if name not in OURS}
+    return subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        cwd=ROOT,
+        env={**inherited, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_deployment_check_finds_nothing_in_production() -> None:
+    strictly = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
+
+    done = python(*strictly, ALLOWED_HOSTS="console.example.org", **PRODUCTION)
+
+    assert "no issues" in done.stdout, done.stderr
+    assert done.returncode == 0
+
+
+def test_the_deployment_check_is_not_deaf() -> None:
+    done = python(
+        *("manage.py", "check", "--deploy", "--fail-level", "WARNING"),
+        ALLOWED_HOSTS="console.example.org",
+        SECURE_SSL_REDIRECT="0",
+        **PRODUCTION,
+    )
+
+    assert "security.W008" in done.stderr
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("server", ["wsgi", "asgi"])
+def test_a_server_refuses_to_start_without_a_secret(server: str) -> None:
+    done = python("-c", f"import executor_project.{server}")
+
+    assert "SECRET_KEY is not set" in done.stderr.splitlines()[-1]
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "believed"), [({}, None), ({"TRUSTED_PROXIES": "2"}, "HTTP_X_FORWARDED_PROTO")]
+)
+def test_a_proxy_is_believed_only_where_there_is_one(
+    told: dict[str, str], believed: str | None
+) -> None:
+    code = "from django.conf import settings; print(settings.SECURE_PROXY_SSL_HEADER)"
+
+    done = python("-c", code, DJANGO_SETTINGS_MODULE="executor_project.settings", **told)
+
+    assert done.stdout.strip() == str(believed and (believed, "https")), done.stderr
+
+
+@pytest.mark.parametrize("told", ["one", "-1", "²"])
+def test_a_number_of_proxies_that_is_none_is_refused(told: str) -> None:
+    done = python("manage.py", "check", TRUSTED_PROXIES=told)
+
+    assert f"TRUSTED_PROXIES={told} is no number of proxies" in done.stderr
+    assert done.returncode == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_carries_the_headers(page: str, client: Client) -> None:
+    client.force_login(User.objects.create_superuser("ada"))
+
+    headers = client.get(page).headers
+
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == "'self'"
+    assert "unsafe-inline" not in str(policy)
+    assert "unsafe-eval" not in str(policy)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("page", [*PAGES, "/api/login/login/", "/admin/programs/program/add/"])
+def test_no_page_has_what_the_policy_refuses(page: str, client: Client) -> None:
+    client.force_login(User.objects.create_superuser("ada"))
+
+    text = client.get(page, headers={"accept": "text/html"}).content.decode()
+
+    scripts = re.findall(r"<script(?![^>]*\bsrc=)([^>]*)>", text)
+    assert [script for script in scripts if 'type="application/json"' not in script] == []
+    assert re.findall(r"<style|\son\w+=|javascript:", text) == []
+    assert set(re.findall(r'\sstyle="([^"]*)"', text)) <= {MENU}
+
+
+@pytest.mark.parametrize("page", ["500.html", "503.html"])
+def test_the_pages_that_need_no_file_have_one_style(page: str) -> None:
+    styles = [
+        re.findall(r"<style>.*?</style>", (ROOT / "templates" / name).read_text(), re.DOTALL)
+        for name in ("500.html", page)
+    ]
+
+    assert styles[0] == styles[1]
+    assert len(styles[0]) == 1
