@@ -87,6 +87,17 @@ def stopped(rabbitmq: RabbitMQ) -> Iterator[None]:
 
 
 @contextmanager
+def leaderless(rabbitmq: RabbitMQ, queue: str) -> Iterator[None]:
+    """Let nobody answer for a queue, as when its leader is lost: the broker goes on otherwise."""
+    leader = f"whereis('%2F_{queue}')"
+    rabbitmq.ctl("eval", f"sys:suspend({leader}).")
+    try:
+        yield
+    finally:
+        rabbitmq.ctl("eval", f"sys:resume({leader}).")
+
+
+@contextmanager
 def memory_alarm(rabbitmq: RabbitMQ) -> Iterator[None]:
     """Let the broker believe that it is out of memory."""
     rabbitmq.ctl("set_vm_memory_high_watermark", "0.000001")

@@ -12,9 +12,13 @@ import re
 import socket
 import ssl
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 import pika
+from pika.adapters.blocking_connection import BlockingConnection
 from pika.adapters.utils import connection_workflow
 from pika.exceptions import (
     AMQPConnectionError,
@@ -38,6 +42,7 @@ PIKA_ERRORS = (AMQPError, connection_workflow.AMQPConnectorException, OSError)
 SOCKET_TIMEOUT = 5.0
 STACK_TIMEOUT = 10.0
 BLOCKED_TIMEOUT = 60.0
+ANSWER_TIMEOUT = 10.0
 
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 4.0
@@ -182,6 +187,27 @@ def _text(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
+
+
+class NoAnswer(AMQPConnectionError):
+    """A request was not answered in time."""
+
+
+@contextmanager
+def answered_in_time(connection: BlockingConnection) -> Iterator[None]:
+    """End the connection if the broker does not answer what is asked inside.
+
+    pika waits without a limit, and heartbeats go on meanwhile: RabbitMQ is silent about a queue
+    that has no leader.
+    """
+    implementation = connection._impl  # type: ignore[attr-defined]  # its own callbacks wait too
+    overdue = NoAnswer(f"no answer came within {ANSWER_TIMEOUT:.0f} s; has its queue a leader?")
+    end = partial(implementation._terminate_stream, overdue)
+    timer = implementation.ioloop.call_later(ANSWER_TIMEOUT, end)
+    try:
+        yield
+    finally:
+        implementation.ioloop.remove_timeout(timer)
 
 
 class Outage:

@@ -16,6 +16,7 @@ from programs.errors import BrokerMisconfigured, BrokerUnavailable, InvalidHint
 from programs.transport.connection import (
     PIKA_ERRORS,
     Outage,
+    answered_in_time,
     broker_name,
     in_our_words,
     parameters,
@@ -92,7 +93,8 @@ class Consumer:
         given = parameters(settings.AMQP_URL, purpose="consumer", heartbeat=HEARTBEAT)
         try:
             connection = pika.BlockingConnection(given)
-            channel = connection.channel()
+            with answered_in_time(connection):
+                channel = connection.channel()
         except PIKA_ERRORS as error:
             raise in_our_words(error, given) from error
         session = self._session = ConsumerSession(
@@ -152,12 +154,14 @@ class ConsumerSession:
 
     def consume(self) -> None:
         """Make each queue if it is not there, and begin to consume it."""
-        for queue in self._queues:
-            declare(self._channel, queue)
-        self._channel.basic_qos(prefetch_count=self._prefetch)  # for each consumer
-        for queue in self._queues:
-            tag = self._channel.basic_consume(broker_queue(queue), partial(self._received, queue))
-            self._consumed[tag] = queue
+        with answered_in_time(self._connection):
+            for queue in self._queues:
+                declare(self._channel, queue)
+            self._channel.basic_qos(prefetch_count=self._prefetch)  # for each consumer
+            for queue in self._queues:
+                received = partial(self._received, queue)
+                tag = self._channel.basic_consume(broker_queue(queue), received)
+                self._consumed[tag] = queue
         self.live, self.paused = True, False
 
     def turn(self) -> None:
@@ -179,9 +183,10 @@ class ConsumerSession:
         """Give back what no slot comes for, so that another worker may take it."""
         logger.debug("No slot is free: consuming pauses.", extra={"action": "consume_paused"})
         # Cancelled first, or the broker would hand what is given back straight to us again.
-        for tag in list(self._consumed):
-            self._channel.basic_cancel(tag)
-            del self._consumed[tag]
+        with answered_in_time(self._connection):
+            for tag in list(self._consumed):
+                self._channel.basic_cancel(tag)
+                del self._consumed[tag]
         self.paused = True
         for delivery in self._inbox.take_back():
             delivery.give_back()
@@ -191,14 +196,14 @@ class ConsumerSession:
         self.live = False
         waiting = self._inbox.take_back()
         # The broker puts back whatever a failing connection holds; pika may even assert on one.
-        with suppress(Exception):
+        with suppress(Exception), answered_in_time(self._connection):
             if self._channel.is_open:
                 for tag in self._consumed:
                     self._channel.basic_cancel(tag)
                 for delivery in waiting:
                     delivery.give_back()
                 self._answer()
-        with suppress(Exception):
+        with suppress(Exception), answered_in_time(self._connection):
             if self._connection.is_open:
                 self._connection.close()
         with self._lock:

@@ -2,10 +2,12 @@
 
 import logging
 
+from programs.transport import connection
 from programs.transport.hint import Hint
 from tests.messages import (
     delete,
     hints,
+    leaderless,
     left_by,
     logged,
     make_classic,
@@ -99,6 +101,33 @@ def test_a_queue_that_is_deleted_is_made_and_consumed_again(rabbitmq, name, inbo
     send(rabbitmq, name, *hints("r1"))
 
     assert taken(inbox).hint == Hint("r1")
+
+
+def test_a_queue_without_a_leader_is_reported_once_and_consumed_once_it_has_one(
+    rabbitmq, name, inbox, consumer, consume, tries, monkeypatch, caplog
+):
+    consumer.stop(10)  # it has made the queue
+    monkeypatch.setattr(connection, "ANSWER_TIMEOUT", 0.5)
+    with leaderless(rabbitmq, name):
+        consumer = consume(inbox)
+        eventually(lambda: len(tries) >= 3)
+        assert not consumer.live
+    [line] = logged(caplog, logging.WARNING)
+    assert "has its queue a leader?" in line
+
+    eventually(lambda: consumer.live, within=30)
+    send(rabbitmq, name, *hints("r1"))
+    assert taken(inbox).hint == Hint("r1")
+
+
+def test_a_consumer_whose_queue_has_no_leader_stops_all_the_same(
+    rabbitmq, name, consumer, monkeypatch
+):
+    monkeypatch.setattr(connection, "ANSWER_TIMEOUT", 0.5)
+    with leaderless(rabbitmq, name):
+        consumer.stop(10)
+
+    assert not consumer._thread.is_alive()
 
 
 def test_a_memory_alarm_does_not_stop_consuming(rabbitmq, name, inbox, consumer):
