@@ -5,12 +5,12 @@ import signal
 import subprocess
 import sys
 
-from tests.servers import broker, database, packages
+from tests.servers import broker, browser, database, packages
 from tests.servers.server import ServerFailed, ServerMissing
 
 USAGE = """\
 python -m tests.servers -- COMMAND    run COMMAND with DATABASE_URL and AMQP_URL of fresh servers
-python -m tests.servers --install     install the servers that the tests need, where that may be
+python -m tests.servers --install     install the servers and browser that tests need, where it may
 """
 
 
@@ -33,11 +33,13 @@ def main(arguments: list[str]) -> int:
 def install() -> int:
     """Install what is missing where that needs no question; elsewhere say what to type."""
     missing = [server.PACKAGE for server in (database, broker) if not server.obtainable()]
+    if not browser.installed():
+        missing.append(browser.PACKAGE)
     if missing and packages.installable():
-        print(f"Installing {' and '.join(missing)} for the tests with apt-get", flush=True)
+        print(f"Installing {', '.join(missing)} for the tests with apt-get", flush=True)
         packages.install(missing)
     elif missing:
-        print(f"Tests will lack servers; to have them, type: {packages.command_to_type(missing)}")
+        print(f"Some tests will be skipped; to run them: {packages.command_to_type(missing)}")
     return 0
 
 
