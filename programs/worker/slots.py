@@ -223,6 +223,8 @@ class Slot(threading.Thread):
 
         def must_give_way() -> bool:
             nonlocal ends_at
+            if crew.sweep.passed(self.name):
+                crew.inbox.wake()
             if crew.draining.is_set():
                 return True
             if monotonic() < ends_at:

@@ -82,11 +82,23 @@ class Sweep:
                 return claimed
         return None
 
-    def end(self, slot: str) -> None:
-        """Note that `slot` is done with what it claimed."""
+    def end(self, slot: str) -> bool:
+        """Note that `slot` is done with what it claimed; tell whether it was a suspect."""
         with self._lock:
-            if self._suspect_slot == slot:
-                self._suspect_slot = self._suspect = None
+            if self._suspect_slot != slot:
+                return False
+            was_suspect = self._suspect is not None
+            self._suspect_slot = self._suspect = None
+        if was_suspect:
+            self.hurry()  # the next one may be waiting
+        return was_suspect
+
+    def passed(self, slot: str) -> bool:
+        """End the suspicion of what `slot` runs, if its job has passed the step with losses."""
+        suspect = self._suspect
+        if self._suspect_slot != slot or suspect is None or suspect[0].step == suspect[1]:
+            return False
+        return self.end(slot)
 
     def _candidates(self, at_most: int) -> Iterator[Program]:
         """Yield what was found and nobody has taken yet, with at most one look in between."""
@@ -111,7 +123,7 @@ class Sweep:
         random.shuffle(self._queues)  # no queue is always last
         for queue in self._queues:
             waiting = Program.objects.ripe(queue).unclaimed()
-            if self._has_suspect():
+            if self._suspect_slot is not None:
                 waiting = waiting.filter(losses=0)
             # Rows that another slot is at may be locked: they must not hold up this one as well.
             fetched = waiting[: at_most + len(self._tried)]
@@ -166,16 +178,9 @@ class Sweep:
 
     def _may_run_suspect(self, slot: str) -> bool:
         with self._lock:
-            if not self._has_suspect():
-                self._suspect_slot, self._suspect = slot, None
+            if self._suspect_slot is None:
+                self._suspect_slot = slot
             return self._suspect_slot == slot
-
-    def _has_suspect(self) -> bool:
-        """Tell whether a slot runs a step with losses; once that is passed, another may."""
-        if self._suspect_slot is None or self._suspect is None:
-            return self._suspect_slot is not None
-        program, step = self._suspect
-        return program.step == step
 
     def _is_locked(self, lost: Program) -> bool:
         """Tell whether a lost claim must be left alone: its job is alive, in a long transaction.
