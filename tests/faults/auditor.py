@@ -151,7 +151,7 @@ def judge_steps(
             judge_rerun(findings, history, before[step], execution, changes)
         before[step] = execution
         if execution.completed and execution.ended is not None:
-            completed.setdefault(step, execution.ended)
+            completed[step] = min(execution.ended, completed.get(step, inf))
     missing = set(range(steps)) - completed.keys()
     if missing and last.get("finished_at"):
         findings.lost.append(f"{run_id}: finished without steps {sorted(missing)}")

@@ -162,6 +162,12 @@ def test_a_step_that_comes_before_its_turn_is_out_of_order() -> None:
     assert story.finish(8).found() == OUT_OF_ORDER
 
 
+def test_the_step_after_one_that_a_zombie_is_at_begins_once_the_heir_has_ended() -> None:
+    story = Story(2).claim(1, A, until=5).run(2, 20, A, outcome=Ending.ABANDONED).lose(6, B)
+    story.claim(7, B).run(8, 9, B, attempt=2).advance(10, B).run(11, 12, B, step=1).finish(13, B)
+    assert story.found(disturbed={PID[A]}) == []
+
+
 # Leases ---------------------------------------------------------------------------------------
 
 
