@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 
@@ -11,7 +12,7 @@ from programs.lease import lease_clock
 from programs.models import Program
 from programs.transport.topology import broker_queue
 from tests.faults.arena import Arena
-from tests.messages import hints, send
+from tests.messages import channel_to, hints, send
 from tests.servers import RabbitMQ
 from tests.waiting import eventually
 
@@ -65,6 +66,14 @@ def run_more_than_once(arena: Arena) -> list[tuple[str, int]]:
     """Return the (run id, step) of all jobs that started more than once."""
     starts = Counter((line.run_id, line.step) for line in arena.events() if line.event == "start")
     return [key for key, times in starts.items() if times > 1]
+
+
+def consumers(rabbitmq: RabbitMQ, queue: str = "default") -> int:
+    """Return how many consumers the broker knows of the queue; 0 while it cannot tell."""
+    with contextlib.suppress(AMQPError, OSError), channel_to(rabbitmq) as channel:
+        count: int = channel.queue_declare(broker_queue(queue), passive=True).method.consumer_count
+        return count
+    return 0
 
 
 def counted(rabbitmq: RabbitMQ, what: str) -> int:

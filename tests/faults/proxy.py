@@ -44,6 +44,7 @@ class Proxy:
         self._deaf: set[socket.socket] = set()  # half-open for ever
         self._closing = threading.Event()
         self.delay = 0.0
+        self.connections = 0  # that were ever made to it
         threading.Thread(target=self._accept, daemon=True).start()
 
     def url(self, of: str) -> str:
@@ -52,6 +53,11 @@ class Proxy:
         user = f"{address.netloc.rpartition('@')[0]}@" if "@" in address.netloc else ""
         host, port = self._listener.getsockname()
         return address._replace(netloc=f"{user}{host}:{port}").geturl()
+
+    @property
+    def port(self) -> int:
+        port: int = self._listener.getsockname()[1]
+        return port
 
     @property
     def weather(self) -> Weather:
@@ -89,6 +95,7 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self.connections += 1
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
