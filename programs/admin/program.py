@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import (
     Http404,
@@ -32,6 +33,7 @@ from programs.admin.levers import LEVERS, Lever, offered
 from programs.admin.operation import operations_of
 from programs.admin.steps import steps_of
 from programs.admin.text import NOTHING, as_json, legible, moment
+from programs.conf import settings
 from programs.errors import IdempotencyConflict, InvalidProgram, OperationRefused
 from programs.models import Program
 
@@ -145,15 +147,16 @@ class ProgramAdmin(BulkActions):
         form = CreationForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
-                program = submission.create_program(
-                    **form.cleaned_data, created_by=request.user.get_username()
-                )
+                with transaction.atomic(using=settings.DATABASE):  # both, or an error and nothing
+                    program = submission.create_program(
+                        **form.cleaned_data, created_by=request.user.get_username()
+                    )
+                    self.log_addition(request, program, [{"added": {}}])
             except InvalidProgram as error:
                 form.refuse(error)
             except IdempotencyConflict as error:
                 form.add_error("idempotency_key", legible(error))
             else:
-                self.log_addition(request, program, [{"added": {}}])
                 return self._done(request, program, f"Program {program} is created.")
         context = {"title": "Create a program", "form": form, "known_jobs": known_jobs()}
         return self._render(request, "create", context)

@@ -7,12 +7,13 @@ from typing import Any
 from django.db.models import QuerySet
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from programs import operations, submission
-from programs.api.errors import translated
+from programs.api.errors import Unavailable, note_outage, translated
 from programs.api.pagination import NewestFirst
 from programs.api.parsers import BoundedJSONParser
 from programs.api.permissions import MayStop, ProgramPermissions
@@ -76,4 +77,10 @@ class ProgramViewSet(
         return Response(ProgramDetailSerializer(program, context=context).data, status=code)
 
     def handle_exception(self, exc: Exception) -> Response:
-        return super().handle_exception(translated(exc))
+        told = translated(exc)
+        if isinstance(told, Unavailable):
+            note_outage(exc)
+            # A page for a browser would ask the database who is there.
+            self.request.accepted_renderer = JSONRenderer()
+            self.request.accepted_media_type = JSONRenderer.media_type
+        return super().handle_exception(told)
