@@ -205,7 +205,7 @@ def test_what_is_marked_to_be_run_does_what_it_says(path: Path) -> None:
     namespace: dict[str, Any] = {"__name__": f"documents.{path.stem}"}
     for code, is_run in pieces(path):
         if is_run:
-            exec(compile(code, path.name, "exec"), namespace)
+            exec(compile(code, path.name, "exec"), namespace)  # noqa: S102 (our documents)
             run_programs()
 
 
