@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # Newest first; PYTHON= names another.
 PYTHONS = python3.14 python3.13 python3.12 python3.11 python3
 
-.PHONY: help run test lint format faults bench changelog hooks wheel clean
+.PHONY: help run test lint audit format faults bench changelog hooks wheel clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,9 @@ lint: $(VENV)/.tests ## check style, types, floors and migrations
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
 	@$(BIN)/python manage.py makemigrations --check --dry-run --settings tests.settings
+
+audit: $(VENV)/.tests ## ask whether a vulnerability is known in what is installed
+	@$(BIN)/python scripts/audit.py
 
 format: $(VENV)/.tests ## put the code into its one form
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -1,0 +1,82 @@
+"""`make audit`: fails on a known vulnerability, and claims no more than was audited."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+CLEAN = {"name": "clean", "version": "1", "vulns": []}
+UNKNOWN = {"name": "unknown", "skip_reason": "Dependency not found"}
+BAD = {
+    "name": "bad",
+    "version": "1.0",
+    "vulns": [{"id": "PYSEC-1", "fix_versions": ["1.1"], "aliases": [], "description": "bad"}],
+}
+
+
+def audit(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """Audit with this in the place of pip-audit."""
+    (folder / "pip_audit.py").write_text(script)
+    return subprocess.run(
+        [sys.executable, ROOT / "scripts" / "audit.py"],
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def answering(*dependencies: dict[str, Any]) -> str:
+    """Return a pip-audit that found this, with the words that it has for everything."""
+    told = json.dumps({"dependencies": dependencies})
+    return f"import sys; print({told!r}); sys.exit('No known vulnerabilities found')"
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ([CLEAN], "Audited 1 packages: no vulnerability is known.\n"),
+        (
+            [CLEAN, UNKNOWN],
+            "Audited 1 packages: no vulnerability is known.\nNot audited: unknown\n",
+        ),
+        ([UNKNOWN], "Nothing was audited: no advisory for any of 1 packages.\n"),
+        ([], "Nothing was audited: no advisory for any of 0 packages.\n"),
+    ],
+)
+def test_what_was_not_audited_is_not_called_clean(
+    tmp_path: Path, found: list[dict[str, Any]], said: str
+) -> None:
+    done = audit(tmp_path, answering(*found))
+
+    assert (done.stdout, done.returncode) == (said, 0), done.stderr
+
+
+def test_a_known_vulnerability_fails_and_is_named_with_its_remedy(tmp_path: Path) -> None:
+    done = audit(tmp_path, answering(CLEAN, BAD, UNKNOWN))
+
+    assert done.stdout == "Known vulnerabilities:\n    bad 1.0: PYSEC-1, mended in 1.1\n"
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("raise ConnectionError('no network')", "ConnectionError: no network"),
+        ("", "pip-audit said nothing"),
+        ("print('{}')", "pip-audit said nothing"),
+    ],
+)
+def test_without_an_answer_it_says_so_and_goes_on(tmp_path: Path, script: str, said: str) -> None:
+    done = audit(tmp_path, script)
+
+    assert (done.stdout, done.returncode) == (f"Nothing was audited: {said}\n", 0), done.stderr
