@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import signal
@@ -193,6 +194,19 @@ class Behaviour(Job):
 
     def leave_process(self, message: Message, job_data: JobData, data: Any) -> None:
         os._exit(0)
+
+    def eat_memory(self, message: Message, job_data: JobData, data: Any) -> None:
+        """Fill `megabytes`, and wait to be killed for it."""
+        eaten = [b"x" * 2**20 for _ in range(data["megabytes"])]
+        time.sleep(60)
+        raise RuntimeError(f"nobody minds {len(eaten)} MB")
+
+    def hold_interpreter_lock(self, message: Message, job_data: JobData, data: Any) -> None:
+        """Let no other thread of this process run for whole `seconds`."""
+        ctypes.PyDLL(None).sleep(data["seconds"])
+
+    def tell_time(self, message: Message, job_data: JobData, data: Any) -> None:
+        job_data.merge({"time": time.time(), "monotonic": time.monotonic()})
 
     def wait_without_a_change(self, message: Message, job_data: JobData, data: Any) -> None:
         message.program_data["changed"] = True

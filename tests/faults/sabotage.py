@@ -3,17 +3,21 @@
 A point is armed by a file of its name in the folder `SABOTAGE`. The process that passes it takes
 the file away, notes the time and its process id in `<point>.fired`, and kills itself, and before
 that its supervisor where the file says `worker`.
+
+A process that was started with `CLOCK_OFF=seconds` has a clock that is that much ahead.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import time_machine
 from django.apps import AppConfig
 
 from programs.lease import lease_clock
@@ -67,13 +71,23 @@ def around(point: str, owner: Any, name: str, when: Callable[..., bool] = lambda
     setattr(owner, name, watched)
 
 
+def mislead_clock(seconds: float) -> None:
+    """Let this process be wrong about the time of day; the clocks that only go on stay right."""
+    time_machine.travel(time.time() + seconds, tick=True).start()
+
+
 class Sabotage(AppConfig):
     name = "tests.faults.sabotage"
     label = "sabotage"
 
     def ready(self) -> None:
-        if "SABOTAGE" not in os.environ:
-            return
+        if "CLOCK_OFF" in os.environ:
+            mislead_clock(float(os.environ["CLOCK_OFF"]))
+        if "SABOTAGE" in os.environ:
+            self.make_points()
+
+    def make_points(self) -> None:
+        """Patch the fault points into this process."""
         from programs.models.program import ProgramQuerySet
         from programs.models.transitions import RELEASED, Transitions
         from programs.transport.consumer import ConsumerSession
