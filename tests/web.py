@@ -29,13 +29,19 @@ LOGIN, API_LOGIN = "/admin/login/", "/api/login/login/"
 class Web:
     """A gunicorn process, its output in a file."""
 
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        environment: dict[str, str],
+        log: Path,
+        *options: str,
+        wsgi: str = "executor_project.wsgi",
+    ) -> None:
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "gunicorn", "executor_project.wsgi"),
-                    *("--bind", "127.0.0.1:0", "--threads", "2"),
+                    *(sys.executable, "-m", "gunicorn", wsgi),
+                    *("--bind", "127.0.0.1:0", *(options or ("--threads", "2"))),
                 ],
                 cwd=ROOT,
                 env=environment,

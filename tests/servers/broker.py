@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -64,6 +65,10 @@ class RabbitMQ(Server):
         """Run rabbitmqctl, as in `ctl("list_queues", "name", "messages")`; return its output."""
         return self._runner.execute(*self._control, "--quiet", *arguments)
 
+    def log(self) -> str:
+        """Return what it has logged since it was made."""
+        return self._runner.log(lines=sys.maxsize)
+
     def close(self) -> None:
         try:
             if not self.private and self._queues:
@@ -123,7 +128,10 @@ def _private() -> RabbitMQ:
 
 def _process(binaries: Path, port: int) -> Process:
     folder = new_folder("rabbitmq")
-    (folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\n")
+    (folder / "rabbitmq.conf").write_text(
+        f"listeners.tcp.1 = 127.0.0.1:{port}\n"
+        "log.console = true\n"  # as in a container
+    )
     (folder / "enabled_plugins").write_text("[].\n")
     environment = {
         "RABBITMQ_NODENAME": f"programs-{token_hex(4)}@localhost",

@@ -45,8 +45,8 @@ class Container:
     def execute(self, *command: str) -> str:
         return docker("exec", self._name, *command)
 
-    def log(self) -> str:
-        return docker("logs", "--tail", "20", self._name)
+    def log(self, lines: int = 20) -> str:
+        return docker("logs", "--tail", str(lines), self._name)
 
     def close(self) -> None:
         self._guard.close()

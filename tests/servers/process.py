@@ -102,9 +102,9 @@ class Process:
             raise ServerFailed(f"{command[0]} failed:\n{done.stdout}")
         return done.stdout
 
-    def log(self) -> str:
-        lines = (self._folder / "output.log").read_text(errors="replace").splitlines()
-        return "\n".join(lines[-20:])
+    def log(self, lines: int = 20) -> str:
+        output = (self._folder / "output.log").read_text(errors="replace")
+        return "\n".join(output.splitlines()[-lines:])
 
     def close(self) -> None:
         try:

@@ -42,7 +42,7 @@ class Runner(Protocol):
     def execute(self, *command: str) -> str:
         """Run one of its tools beside it and return what that printed."""
 
-    def log(self) -> str:
+    def log(self, lines: int = 20) -> str:
         """Return its last words, to explain why it failed."""
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ class External:
     def execute(self, *command: str) -> str:
         self._refuse()
 
-    def log(self) -> str:
+    def log(self, lines: int = 20) -> str:
         return ""
 
     def close(self) -> None:
