@@ -157,7 +157,7 @@ def test_bad_hints_harm_no_good_one_and_are_not_delivered_again(
     assert happened["acknowledged"] == sent
     assert happened["delivered"] <= sent + 20  # a pause of consuming gives back what waits
     assert sum("is no hint and is dropped" in line for line in lines) == len(bad)
-    assert max(len(line) for line in lines) < 700  # a huge one is quoted, not copied
+    assert max(len(line) for line in lines) < 700  # a huge one is named, not copied
     assert worker.process.poll() is None
     verdict.audited(arena.audit())
     verdict.says(
