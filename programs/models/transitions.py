@@ -221,8 +221,9 @@ class Transitions(Columns):
                 if self._write(attempt, {**progress, **PARKED, "stopped_at": Utc()}, needs):
                     return Standing.STOPPED
             elif current.paused_at is not None:
-                still_paused = {**needs, "paused_at__isnull": False}
-                if self._write(attempt, {**progress, **PARKED}, still_paused):
+                # A stop that came since must be seen, or nobody would look at this row again.
+                as_read = {**needs, "paused_at__isnull": False, "stop_requested_at__isnull": True}
+                if self._write(attempt, {**progress, **PARKED}, as_read):
                     return Standing.PAUSED
             if len(needs) > 1:
                 return Standing.LOST  # the lease was renewed meanwhile: nothing to take over

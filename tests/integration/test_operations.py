@@ -112,6 +112,27 @@ def test_pausing_a_running_program_lets_its_job_end_and_then_parks_it() -> None:
     assert operations.resume_program(program).state is State.WAITING
 
 
+@pytest.mark.invariant(9)
+def test_a_stop_that_comes_while_a_paused_program_is_being_parked_is_not_forgotten(
+    monkeypatch,
+) -> None:
+    program = claimed("noop", "noop")
+    operations.pause_program(fresh(program))
+    read = Program._reread
+
+    def stopped_once_read(self: Program, *given: float) -> object:
+        row = read(self, *given)
+        with contextlib.suppress(OperationRefused):
+            operations.stop_program(program.run_id)
+        return row
+
+    monkeypatch.setattr(Program, "_reread", stopped_once_read)
+
+    assert carry(program) is Standing.STOPPED
+
+    assert fresh(program).state is State.STOPPED
+
+
 def test_a_pause_keeps_a_retry_for_its_time() -> None:
     given = {"how": "retry", "retry_after": 3600}
     program = claimed("behave", program_data=given)
