@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,7 +14,8 @@ from programs import data as json_data
 from programs.data import JsonObject
 from programs.errors import ExecutionTimeExceeded, LeaseLost, StopRequested
 from programs.lease import Lease, lease_clock
-from programs.models.persistence import TRANSIENT_ERRORS
+from programs.models.deadlines import answer_expected
+from programs.models.persistence import PATIENCE, TRANSIENT_ERRORS
 from programs.models.program import Program
 from programs.models.transitions import Standing
 
@@ -139,6 +141,7 @@ class JobData:
 
     def _store(self, stored: JsonObject, checkpoint: bool) -> Standing:
         """Store the data while the lease holds: without a database others may soon run the job."""
+        give_up_at = monotonic() + PATIENCE
         while True:
             patience = max(self._lease.remaining - MARGIN, MARGIN)
             try:
@@ -150,11 +153,14 @@ class JobData:
                     raise  # only the job can repeat its transaction
                 if self._lease.remaining <= MARGIN:
                     return Standing.LOST
+                if monotonic() > give_up_at:
+                    raise  # renewed all the time: it is this write that cannot be had
 
     def _resolve_doubt(self) -> None:
         """Read what is stored, where a transaction that may have been rolled back wrote last."""
         if self._program.job_data_in_doubt:
-            self._program.refresh_from_db(fields=["job_data"])
+            with answer_expected(self._program.alias):
+                self._program.refresh_from_db(fields=["job_data"])
             in_transaction = connections[self._program.alias].in_atomic_block
             self._program.job_data_in_doubt = in_transaction
 
@@ -163,5 +169,8 @@ class JobData:
         # The transaction has locked the row, so that the supervisor could not renew the lease.
         if self._lease.remaining < self._lease.seconds / 2:
             until = lease_clock() + self._lease.seconds
-            if self._program.hold(self._lease.seconds):
-                self._lease.renew(until)
+            with suppress(*TRANSIENT_ERRORS):  # the supervisor renews it, or nobody can
+                if self._program.hold(self._lease.seconds, max(self._lease.remaining, MARGIN)):
+                    self._lease.renew(until)
+                else:
+                    self._lease.lose()

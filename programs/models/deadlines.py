@@ -3,8 +3,8 @@
 TCP misses a peer that is gone within seconds (`programs.worker.database`), unless a proxy or a
 pooler in between goes on acknowledging for it. Then libpq would wait for ever. So a worker's
 process watches what its bookkeeping waits for: where an answer is late, it asks the server over a
-new connection whether that statement still runs there. One that does, behind a lock perhaps, is
-left alone. Where the server knows nothing of it, or does not answer either, the connection is shut
+new connection what became of that session. One that is busy, behind a lock perhaps, is left alone.
+Where the server has long answered, or does not answer the question either, the connection is shut
 down, and the waiting thread gets an error, which it handles as it handles any outage.
 
 A job's own statements are not watched: they may take as long as the job likes.
@@ -17,7 +17,8 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
+from enum import Enum
 from time import monotonic, sleep
 from types import TracebackType
 
@@ -28,8 +29,15 @@ logger = logging.getLogger(__name__)
 
 LATE = 4.0  # seconds without an answer, after which the server is asked
 ASKING = 6.0  # seconds that asking may take; `connect_timeout` is 5
+UNSURE = 60.0  # seconds without an answer, after which not to know is reason enough
 TICK = 0.25
 NEVER = float("inf")
+
+# A pooler gives out process ids of its own, and states can be hidden or not kept at all.
+QUESTION = """
+SELECT pid, state = 'active' OR state_change > clock_timestamp() - %s * INTERVAL '1 second'
+FROM pg_stat_activity WHERE pid = ANY(%s) AND state IS NOT NULL AND state <> 'disabled'
+"""
 
 
 class answer_expected:
@@ -56,35 +64,43 @@ class answer_expected:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._outer is None:
-            del _waiting[self._thread]
-        else:
-            self._outer.since = monotonic()
-            _waiting[self._thread] = self._outer
+        with _lock:  # not while the connection is being shut down
+            if self._outer is None:
+                del _waiting[self._thread]
+            else:
+                self._outer.since = monotonic()
+                _waiting[self._thread] = self._outer
+
+    @property
+    def lasts(self) -> bool:
+        """Tell whether the answer is still expected."""
+        return _waiting.get(self._thread) is self
 
     @property
     def backend(self) -> int | None:
-        """Return the server's number of the process that owes the answer, if there is one."""
-        raw = self.connection.connection
+        """Return the server's number of the session that owes the answer, if there is one."""
         with contextlib.suppress(Exception):  # the driver's own: just being closed
+            raw = self.connection.connection
             return raw.info.backend_pid if raw is not None else None
         return None
 
     def break_off(self) -> None:
         """Shut the connection down under the thread that waits for it."""
-        raw = self.connection.connection
-        if raw is None:
-            return  # just connecting: `connect_timeout` ends that
+        with _lock:
+            if not self.lasts or self.connection.connection is None:
+                return  # answered meanwhile; or just connecting, which `connect_timeout` ends
+            shut_down(self.connection.connection)
         logger.warning(
             "the database has not answered for %.0f s: the connection is given up",
             monotonic() - self.since,
             extra={"action": "answer_overdue"},
         )
-        shut_down(raw)
 
 
-_waiting: dict[int, answer_expected] = {}  # by thread; PostgreSQL's alone are ever looked at
+_waiting: dict[int, answer_expected] = {}  # by thread
+_lock = threading.Lock()
 _watching = threading.Lock()
+_asking: list[threading.Thread] = []  # at most one at a time
 
 
 def watch_answers() -> None:
@@ -97,60 +113,74 @@ def _watch() -> None:
     while True:
         looked_at = monotonic()
         sleep(TICK)
+        if monotonic() - looked_at > 4 * TICK:
+            sleep(TICK)  # this process stood still: answers may be there, about to be read
         try:
-            look(stood_still=monotonic() - looked_at > 4 * TICK)
+            look()
         except Exception:  # no thread to be had, say: there may be soon
             logger.exception("late answers are not looked for", extra={"action": "watch_failed"})
 
 
-def look(*, stood_still: bool) -> None:
-    """Give up what has waited for too long.
-
-    `stood_still`: this process did not run for a while, so that answers may be there, unread.
-    """
-    waiting = [each for each in list(_waiting.values()) if is_watchable(each.connection)]
-    if stood_still:
-        for each in waiting:
-            each.since = monotonic()
-        return
+def look() -> None:
+    """Give up what has waited for too long, and ask for what is late."""
+    now = monotonic()
+    waiting = [each for each in list(_waiting.values()) if each.connection.vendor == "postgresql"]
     for each in waiting:
-        if monotonic() >= each.until:
+        if now >= each.until:
             each.break_off()
-    late = [each for each in waiting if monotonic() - each.since > LATE]
-    if late:
-        give_up_dead(late)
-
-
-def give_up_dead(late: list[answer_expected]) -> None:
-    """Ask the server for each of these statements, and end the connections of those not there."""
-    asked = {each: (each.since, each.backend) for each in late}
-    for alias in {each.connection.alias for each in late}:
+    late = [each for each in waiting if now - each.since > LATE]
+    _asking[:] = [thread for thread in _asking if thread.is_alive()]
+    if late and not _asking:
+        alias = late[0].connection.alias  # one server at a time
         ours = [each for each in late if each.connection.alias == alias]
-        alive = running(ours[0].connection, [pid for each in ours if (pid := asked[each][1])])
-        for each in ours:
-            since, backend = asked[each]
-            if _waiting.get(each._thread) is not each or each.since != since:
-                continue  # answered meanwhile
-            if backend is not None and backend in alive:
-                each.since = monotonic()
-            else:
-                each.break_off()
+        asking = threading.Thread(target=give_up_dead, args=(ours,), name="late", daemon=True)
+        _asking.append(asking)
+        asking.start()
 
 
-def running(connection: BaseDatabaseWrapper, backends: Iterable[int]) -> set[int]:
-    """Return which of these processes of the server still run a statement; none if it is away."""
-    found: set[int] = set()
+def give_up_dead(late: Sequence[answer_expected]) -> None:
+    """Ask the server for each of these sessions, and end the connections to those not at work."""
+    asked = [(each, each.since, each.backend) for each in late]
+    standings = sessions(late[0].connection, [pid for _, _, pid in asked if pid is not None])
+    for each, since, backend in asked:
+        standing = Session.GONE if standings is None else standings.get(backend, Session.UNKNOWN)
+        if each.since != since or not each.lasts:
+            continue  # answered meanwhile
+        if standing is Session.BUSY:
+            each.since = monotonic()
+        elif standing is Session.GONE or monotonic() - since > UNSURE:
+            each.break_off()
+
+
+class Session(Enum):
+    """What the server says of a session that owes an answer."""
+
+    BUSY = "it runs a statement, or ran one a moment ago"
+    GONE = "it has long answered, or the server cannot be reached"
+    UNKNOWN = "the server answers, but knows nothing of it"
+
+
+def sessions(
+    connection: BaseDatabaseWrapper, backends: Sequence[int]
+) -> dict[int | None, Session] | None:
+    """Ask over a new connection how these sessions stand; None: the server cannot be reached."""
+    found: dict[int | None, Session] = {}
+    reached: list[bool] = []
     probes: list[BaseDatabaseWrapper] = []
 
     def ask() -> None:
         probe = connection.copy()  # here: it belongs to the thread that makes it
         probes.append(probe)
-        with contextlib.suppress(Exception), probe.cursor() as cursor:
-            cursor.execute(
-                "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND pid = ANY(%s)",
-                [list(backends)],
-            )
-            found.update(pid for (pid,) in cursor.fetchall())
+        try:
+            with probe.cursor() as cursor:
+                cursor.execute("RESET ROLE")  # an assumed role may not see the login's sessions
+                cursor.execute(QUESTION, [LATE, list(backends)])
+                for pid, busy in cursor.fetchall():
+                    found[pid] = Session.BUSY if busy else Session.GONE
+            reached.append(True)
+        except Exception as error:  # noqa: BLE001 (any driver's own)
+            if "FATAL" in str(error):  # the server's own words: too many connections, say
+                reached.append(True)
         with contextlib.suppress(Exception):
             probe.close()
 
@@ -160,11 +190,8 @@ def running(connection: BaseDatabaseWrapper, backends: Iterable[int]) -> set[int
     for probe in probes:
         if asking.is_alive() and probe.connection is not None:
             shut_down(probe.connection)
-    return found
-
-
-def is_watchable(connection: BaseDatabaseWrapper) -> bool:
-    return connection.vendor == "postgresql"
+    asking.join(ASKING)  # no second one beside it, whatever the project's `connect_timeout` is
+    return found if reached else None
 
 
 def shut_down(raw: object) -> None:

@@ -100,8 +100,11 @@ def is_settling() -> bool:
 def replace_dead_connections() -> None:
     """Close those of this thread's connections that no longer answer, before a job meets them."""
     for connection in connections.all(initialized_only=True):
-        if connection.connection is not None and not connection.is_usable():
-            connection.close()
+        if connection.connection is not None:
+            with answer_expected(connection.alias):
+                is_usable = connection.is_usable()
+            if not is_usable:
+                connection.close()
 
 
 STATEMENT_LIMIT = 5_000  # milliseconds
@@ -143,7 +146,8 @@ def drop_open_transactions(before: TransactionState) -> bool:
                 if connection.connection is not None:
                     connection.connection.close()
         elif connection.errors_occurred:
-            connection.close_if_unusable_or_obsolete()  # no later job shall meet a dead one
+            with answer_expected(connection.alias):
+                connection.close_if_unusable_or_obsolete()  # no later job shall meet a dead one
     return found
 
 

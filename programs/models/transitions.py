@@ -19,6 +19,7 @@ from programs.models import postgresql
 from programs.models.attempt import Attempt, Ending
 from programs.models.clock import Utc
 from programs.models.columns import Columns
+from programs.models.deadlines import answer_expected
 from programs.models.operation import Verb
 from programs.models.persistence import PATIENCE, persist
 
@@ -103,11 +104,13 @@ class Transitions(Columns):
         `counted`: its process died with the job; the third such loss on one step ends the
         program. `expired`: only if the lease has run out and was not renewed meanwhile.
         """
+        with answer_expected(self.alias):
+            number = self.attempts.numbers().get(self.step, 0) + 1
         attempt = Attempt(
             program_id=self.pk,
             step=self.step,
             job=self.job or "(none)",
-            number=self.attempts.numbers().get(self.step, 0) + 1,
+            number=number,
             epoch=self.epoch,
             worker=self.worker or "",
             started_at=self.step_started_at,
@@ -123,9 +126,12 @@ class Transitions(Columns):
         release = {**RELEASED, "due_at": Utc()}
         return self._leave_open(attempt, {"losses": losses}, release, Standing.YIELDED, needs)
 
-    def hold(self, lease: float) -> bool:
-        """Renew this claim for `lease` seconds; tell whether it was still ours."""
-        return self._write(None, {"due_at": Utc(after=lease)}, {})
+    def hold(self, lease: float, patience: float) -> bool:
+        """Renew this claim for `lease` seconds; tell whether it was still ours.
+
+        Raises one of `TRANSIENT_ERRORS` when the database does not answer for `patience` seconds.
+        """
+        return self._write(None, {"due_at": Utc(after=lease)}, {}, patience)
 
     def survive(self) -> None:
         """Take back the loss that was counted for this claim while its process was alive.

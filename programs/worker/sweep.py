@@ -49,6 +49,9 @@ class Sweep:
         # this process at a time: if its job is what kills, no second suspect is condemned with it.
         self._suspect_slot: str | None = None
         self._suspect: tuple[Program, int] | None = None
+        # Slots whose suspects have passed that step. Their jobs may kill at a later one: whom the
+        # next loss would condemn does not run beside them either.
+        self._former_suspects: set[str] = set()
 
     @property
     def due_in(self) -> float:
@@ -82,23 +85,27 @@ class Sweep:
                 return claimed
         return None
 
-    def end(self, slot: str) -> bool:
-        """Note that `slot` is done with what it claimed; tell whether it was a suspect."""
+    def end(self, slot: str) -> None:
+        """Note that `slot` is done with what it claimed."""
         with self._lock:
+            self._former_suspects.discard(slot)
             if self._suspect_slot != slot:
-                return False
+                return
             was_suspect = self._suspect is not None
             self._suspect_slot = self._suspect = None
         if was_suspect:
             self.hurry()  # the next one may be waiting
-        return was_suspect
 
     def passed(self, slot: str) -> bool:
         """End the suspicion of what `slot` runs, if its job has passed the step with losses."""
         suspect = self._suspect
         if self._suspect_slot != slot or suspect is None or suspect[0].step == suspect[1]:
             return False
-        return self.end(slot)
+        with self._lock:
+            self._suspect_slot = self._suspect = None
+            self._former_suspects.add(slot)
+        self.hurry()
+        return True
 
     def _candidates(self, at_most: int) -> Iterator[Program]:
         """Yield what was found and nobody has taken yet, with at most one look in between."""
@@ -125,6 +132,8 @@ class Sweep:
             waiting = Program.objects.ripe(queue).unclaimed()
             if self._suspect_slot is not None:
                 waiting = waiting.filter(losses=0)
+            elif self._former_suspects:
+                waiting = waiting.filter(losses__lt=settings.LOSS_LIMIT - 1)
             # Rows that another slot is at may be locked: they must not hold up this one as well.
             fetched = waiting[: at_most + len(self._tried)]
             free = [program for program in fetched if program.pk not in self._tried]
@@ -162,7 +171,7 @@ class Sweep:
             queues = (candidate.queue,)
             with answer_expected(settings.DATABASE):
                 return Program.objects.claim_named(candidate.run_id, queues, slot, lease)
-        if not self._may_run_suspect(slot):
+        if not self._may_run_suspect(slot, candidate):
             return None
         same = Program.objects.due(candidate.queue).unclaimed()
         claimed = None
@@ -176,9 +185,10 @@ class Sweep:
                 self._suspect = (claimed, claimed.step)
         return claimed
 
-    def _may_run_suspect(self, slot: str) -> bool:
+    def _may_run_suspect(self, slot: str, candidate: Program) -> bool:
         with self._lock:
-            if self._suspect_slot is None:
+            in_danger = candidate.losses >= settings.LOSS_LIMIT - 1
+            if self._suspect_slot is None and not (in_danger and self._former_suspects):
                 self._suspect_slot = slot
             return self._suspect_slot == slot
 

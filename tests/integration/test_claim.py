@@ -209,6 +209,43 @@ def test_one_process_runs_at_most_one_program_with_losses_at_a_time() -> None:
     assert shared.claim("w/1.3", 60.0, at_most=10) == suspects[1]
 
 
+@pytest.mark.invariant(10)
+def test_once_a_suspect_has_passed_its_step_the_next_one_runs_beside_it() -> None:
+    first, second = create_program(["noop", "noop"]), create_program(["noop"])
+    Program.objects.update(losses=1)
+    shared = Sweep("w", ["default"], adaptive=True)
+    running = shared.claim("w/1.1", 60.0, at_most=10)
+    assert running == first
+    assert not shared.passed("w/1.1")
+
+    running.step += 1  # as its slot does
+
+    assert shared.passed("w/1.1")
+    assert shared.claim("w/1.2", 60.0, at_most=10) == second
+
+
+@pytest.mark.invariant(10)
+def test_whom_the_next_loss_would_end_runs_beside_no_former_suspect() -> None:
+    """Its job may kill at each of its steps, and never be a suspect for long."""
+    create_program(["noop", "noop"])
+    Program.objects.update(losses=1)
+    shared = Sweep("w", ["default"], adaptive=True)
+    running = shared.claim("w/1.1", 60.0, at_most=10)
+    assert running is not None
+    running.step += 1
+    shared.passed("w/1.1")
+    in_danger, other = create_program(["noop"]), create_program(["noop"])
+    Program.objects.filter(pk=in_danger.pk).update(losses=2)
+
+    shared.hurry()
+    assert shared.claim("w/1.2", 60.0, at_most=1) == other  # which is not hidden behind it
+    shared.hurry()
+    assert shared.claim("w/1.3", 60.0, at_most=1) is None
+    shared.end("w/1.1")
+    shared.hurry()
+    assert shared.claim("w/1.3", 60.0, at_most=1) == in_danger
+
+
 @pytest.mark.invariant(8)
 def test_a_program_that_errored_at_was_set_on_by_hand_is_thrown_away_at_its_next_turn() -> None:
     waiting, running = create_program(["noop"]), claimed("noop")

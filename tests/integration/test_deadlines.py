@@ -96,6 +96,36 @@ def test_a_statement_that_waits_for_a_lock_is_left_alone(proxy: Proxy, postgres:
     holder.close()
 
 
+def test_a_server_that_knows_nothing_of_the_session_is_not_believed_at_once(
+    proxy: Proxy, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a pooler, which gives out numbers of its own."""
+    monkeypatch.setattr(deadlines.answer_expected, "backend", 1)
+    ended = in_a_thread(lambda: ask("SELECT pg_sleep(3)"))
+    eventually(lambda: ended)
+    assert ended == [None]
+
+    monkeypatch.setattr(deadlines, "UNSURE", 1.0)
+    with pytest.raises(OperationalError):
+        ask("SELECT pg_sleep(60)")
+
+
+def test_a_server_that_takes_no_more_connections_is_there(proxy: Proxy, postgres: Postgres) -> None:
+    holder = other_session(postgres)
+    with holder.cursor() as cursor:
+        cursor.execute("SELECT current_database()")
+        (database,) = cursor.fetchone()
+        cursor.execute("CREATE ROLE narrow LOGIN CONNECTION LIMIT 1")
+        cursor.execute(f'GRANT ALL ON DATABASE "{database}" TO narrow')
+    holder.close()
+    connections.settings[FAR]["USER"] = "narrow"
+
+    ended = in_a_thread(lambda: ask("SELECT pg_sleep(3)"))
+
+    eventually(lambda: ended)
+    assert ended == [None]
+
+
 def test_at_its_end_even_a_statement_that_runs_is_given_up(proxy: Proxy) -> None:
     ask()
     with pytest.raises(OperationalError):
