@@ -200,7 +200,8 @@ def answered_in_time(connection: BlockingConnection) -> Iterator[None]:
     pika waits without a limit, and heartbeats go on meanwhile: RabbitMQ is silent about a queue
     that has no leader.
     """
-    implementation = connection._impl  # type: ignore[attr-defined]  # its own callbacks wait too
+    # The timers that pika offers beside these are held back while it waits.
+    implementation = connection._impl  # type: ignore[attr-defined]
     overdue = NoAnswer(f"no answer came within {ANSWER_TIMEOUT:.0f} s; has its queue a leader?")
     end = partial(implementation._terminate_stream, overdue)
     timer = implementation.ioloop.call_later(ANSWER_TIMEOUT, end)
