@@ -215,7 +215,7 @@ REST_FRAMEWORK = {
 
 # Django's own handlers say nothing of a failed page once DEBUG is off. Without them its lines go
 # where all others do: web servers and workers set that up (`programs.logs.configure`).
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "loggers": {
@@ -223,6 +223,8 @@ LOGGING = {
         "axes": {"level": "WARNING"},  # of logins, those that failed
     },
 }
+
+DEFAULT_EXCEPTION_REPORTER_FILTER = "executor_project.reporting.SecretFilter"
 
 PROGRAM_EXECUTOR: dict[str, Any] = {
     "AMQP_URL": os.environ.get("AMQP_URL") or None,

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.views.debug import get_default_exception_reporter_filter
+from pytest_django.fixtures import Settings
 
 from executor_project.policy import MENU
 
@@ -115,6 +117,15 @@ def test_no_page_has_what_the_policy_refuses(page: str, client: Client) -> None:
     assert [script for script in scripts if 'type="application/json"' not in script] == []
     assert re.findall(r"<style|\son\w+=|javascript:", text) == []
     assert set(re.findall(r'\sstyle="([^"]*)"', text)) <= {MENU}
+
+
+def test_reports_of_errors_mask_what_holds_a_password(settings: Settings) -> None:
+    settings.PROGRAM_EXECUTOR = {"AMQP_URL": "amqp://ada:planted@broker/", "LOG_FORMAT": "json"}
+
+    shown = get_default_exception_reporter_filter().get_safe_settings()
+
+    assert "planted" not in str(shown)
+    assert shown["PROGRAM_EXECUTOR"]["LOG_FORMAT"] == "json"
 
 
 @pytest.mark.parametrize("page", ["500.html", "503.html"])
