@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from axes.models import AccessAttempt
 from django.contrib.auth.models import User
-from django.test import Client
+from django.test import AsyncClient, Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
@@ -51,6 +52,18 @@ def test_the_fifth_wrong_password_locks_out_and_the_right_one_comes_too_late(pag
     assert refused.status_code == 429
     assert "Try again in\n    15 minutes" in refused.content.decode()
     assert 14 * 60 < int(refused.headers["Retry-After"]) <= 15 * 60
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_asgi_server_answers_the_same() -> None:
+    guess(LIMIT, address="127.0.0.1")  # which is the client's of the next line, always
+
+    refused: Any = async_to_sync(AsyncClient().post)(
+        PAGES[0], {"username": "ada", "password": "right"}
+    )
+
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) > 14 * 60
 
 
 def test_what_one_page_counted_the_other_knows() -> None:

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.db import InterfaceError, InternalError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
-from django.test import Client
+from django.test import AsyncClient, Client
 from django.urls import path
 
 from executor_project.failures import server_error
@@ -124,6 +125,14 @@ def test_each_error_of_a_database_that_may_come_back_is_a_503(error: Callable[..
 
     assert answer.status_code == 503
     assert "secret" not in answer.content.decode()
+
+
+@pytest.mark.urls(__name__)
+def test_an_asgi_server_answers_the_same() -> None:
+    failures[:] = [OperationalError("gone")]
+    client = AsyncClient(raise_request_exception=False)
+
+    assert async_to_sync(client.get)("/failing/").status_code == 503
 
 
 @pytest.mark.urls(__name__)
