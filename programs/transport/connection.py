@@ -45,7 +45,7 @@ BLOCKED_TIMEOUT = 60.0
 ANSWER_TIMEOUT = 10.0
 
 FIRST_DELAY = 0.2
-LONGEST_DELAY = 4.0
+LONGEST_DELAY = 3.0  # hints are heard again within 5 s of the broker's return
 MISCONFIGURED_DELAY = 30.0
 STEADY = 5.0
 
