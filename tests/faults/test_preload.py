@@ -21,7 +21,7 @@ from tests.waiting import eventually
 from tests.web import Browser, Web
 
 WORKERS, CLIENTS = 4, 12
-CREATIONS = int(scaled(100, 1000))
+CREATIONS = int(scaled(100, 600))
 FRAME_ERROR = re.compile(r"frame_error|unexpected_frame|frame_too_large|UnexpectedFrameError")
 POSTED = re.compile(r"^pid <(\d+)> POST 201$", re.MULTILINE)
 
@@ -67,6 +67,7 @@ def garble(rabbitmq: RabbitMQ) -> None:
 
 @pytest.mark.fault("gunicorn with preload, 4 workers, all creating after a publish in the master")
 @pytest.mark.invariant(1)
+@pytest.mark.timeout(240)
 def test_web_workers_forked_after_a_publish_have_all_their_programs_run(
     arena: Arena, rabbitmq: RabbitMQ, verdict: Verdict
 ) -> None:
