@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from programs.lease import lease_clock
-from programs.models import Attempt, Program, State
+from programs.models import Attempt, Ending, Program, State
 from tests.faults import auditor, witness
 from tests.faults.auditor import Findings, History
 from tests.site import Site, Worker
@@ -101,16 +101,19 @@ class Arena(Site):
         """
         programs = list(Program.objects.all() if expected is None else expected)
         ids = dict(Program.objects.values_list("pk", "run_id"))
+        attempts: dict[tuple[str, int, int], str] = {}
+        for pk, step, number, outcome in Attempt.objects.order_by("id").values_list(
+            "program", "step", "number", "outcome"
+        ):  # of two with one number, which a take-over can bring, a success is the last word
+            if attempts.get((ids[pk], step, number)) != Ending.SUCCEEDED:
+                attempts[ids[pk], step, number] = outcome
+        changes = witness.testimony()
+        assert {change.run_id for change in changes} == set(ids.values()), "a row is gone"
         history = History(
             lines=list(self.events()),
-            changes=witness.testimony(),
+            changes=changes,
             steps={program.run_id: len(program.jobs) for program in programs},
-            attempts={
-                (ids[pk], step, number): outcome
-                for pk, step, number, outcome in Attempt.objects.order_by("id").values_list(
-                    "program", "step", "number", "outcome"
-                )
-            },
+            attempts=attempts,
             clock_offset=time.time() - lease_clock(),
             deaths={pid: at + time.time() - lease_clock() for pid, at in self.deaths.items()},
             disturbed=frozenset(self.disturbed),

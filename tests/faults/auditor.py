@@ -17,6 +17,8 @@ from tests.faults.witness import WHO_LENGTH, Change, Row, moment
 from tests.journal import Line
 
 TERMINAL = ("finished_at", "errored_at", "stopped_at")
+# What a supervisor writes: it renews leases, and releases what its dead children held.
+SUPERVISORS = {"due_at", "worker", "losses", "updated_at", "errored_at", "stopped_at"}
 # An attempt that ended so is tried again in the ordinary course of things.
 ORDINARY = {Ending.RETRIED, Ending.YIELDED, Ending.STOPPED}
 # One that ended so was broken off from outside.
@@ -245,11 +247,15 @@ def judge_writes(findings: Findings, changes: list[Change]) -> None:
     """Who writes into a row holds it, or takes over what ran out."""
     for change in changes:
         was, now = change.was, change.now
-        if was is None or "/" not in change.who:  # not a child's
+        is_slot, is_supervisor = "/" in change.who, change.who.startswith("worker-")
+        if was is None or not (is_slot or is_supervisor):  # an operator's, who is free to write
             continue
-        if was["worker"] and is_owner(change.who, was["worker"]):
+        is_owners = bool(was["worker"]) and is_owner(change.who, was["worker"])
+        if is_owners and (is_slot or not change.beyond(SUPERVISORS)):
             continue
-        if now["epoch"] == was["epoch"] + 1:
+        if is_supervisor:
+            pass  # it has nothing to do with what its own slots do not hold
+        elif now["epoch"] == was["epoch"] + 1:
             if was["worker"] is None and 0 < change.due() <= change.at:
                 continue  # a claim of what waits, and whose time has come
         elif was["worker"] and now["worker"] is None and change.due() <= change.at:
@@ -282,8 +288,7 @@ def judge_endings(findings: Findings, run_id: str, changes: list[Change]) -> Non
 
 
 def is_owner(who: str, holder: str) -> bool:
-    """Tell whether `who` is the child of the slot `holder`, or that child's supervisor."""
-    child = holder.rpartition(".")[0]
-    worker = child.rpartition("/")[0]
+    """Tell whether `who` is the slot `holder`, or its supervisor."""
+    worker = holder.rpartition("/")[0]
     is_supervisor = who.startswith("worker-") and f"-{who[7:]}-" in worker
-    return is_supervisor or who in (child[:WHO_LENGTH], worker[:WHO_LENGTH])
+    return is_supervisor or who == holder[:WHO_LENGTH]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -19,6 +20,8 @@ from typing import Any
 
 import time_machine
 from django.apps import AppConfig
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 
 from programs.lease import lease_clock
 
@@ -50,7 +53,7 @@ def pass_by(point: str, side: str) -> None:
     fired = armed.with_suffix(".writing")
     fired.write_text(f"{lease_clock():.6f} {os.getpid()} {os.getppid()}")
     fired.rename(armed.with_suffix(".fired"))
-    if victim == "worker":
+    if victim == "worker" and os.getppid() != 1:
         os.kill(os.getppid(), signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -76,11 +79,20 @@ def mislead_clock(seconds: float) -> None:
     time_machine.travel(time.time() + seconds, tick=True).start()
 
 
+def sign(connection: BaseDatabaseWrapper, **sent: object) -> None:
+    """Let a slot's session bear the slot's name, so that the witness knows who writes."""
+    name = threading.current_thread().name
+    if connection.vendor == "postgresql" and "/" in name:
+        with connection.cursor() as cursor:
+            cursor.execute("SET application_name = %s", [name])
+
+
 class Sabotage(AppConfig):
     name = "tests.faults.sabotage"
     label = "sabotage"
 
     def ready(self) -> None:
+        connection_created.connect(sign, dispatch_uid="sabotage")
         if "CLOCK_OFF" in os.environ:
             mislead_clock(float(os.environ["CLOCK_OFF"]))
         if "SABOTAGE" in os.environ:
@@ -102,7 +114,7 @@ class Sabotage(AppConfig):
         for how in ("sleep", "retry"):
             around("side_effect", Behaviour, how)
 
-        def releases(program: Any, attempt: Any, changes: Any, needs: Any) -> bool:
+        def releases(program: Any, attempt: Any, changes: Any, *given: Any) -> bool:
             return attempt is not None and changes.keys() >= RELEASED.keys() and is_open(changes)
 
         def is_open(changes: Any) -> bool:

@@ -100,7 +100,9 @@ def test_nothing_is_lost_while_the_database_restarts_and_workers_are_killed(
     all_end(within=180)
 
     assert finished() == Program.objects.count() >= PROGRAMS
-    verdict.audited(arena.audit())
+    findings = arena.audit()
+    verdict.audited(findings)
+    assert not findings.overlaps
     verdict.says(
         f"{counts['fast'] + counts['immediate']} restarts, {counts['kill']} kills",
         f"{usual:.0f} programs/s before, back after {back_after:.1f} s",
@@ -136,7 +138,9 @@ def test_workers_live_on_while_all_connections_are_terminated_again_and_again(
     assert [worker.process.poll() for worker in workers] == [None, None]
     assert [worker.children for worker in workers] == children
     assert min(terminated) > 0
-    verdict.audited(arena.audit())
+    findings = arena.audit()
+    verdict.audited(findings)
+    assert not findings.overlaps
     verdict.says(f"{sum(terminated)} connections terminated")
 
 

@@ -86,7 +86,9 @@ def went_on_after(arena: Arena, program: Program, death: float) -> float:
 def judge(arena: Arena, verdict: Verdict, delays: dict[str, list[float]], limit: float) -> None:
     """Hold what happened against what must be. `delays`: in seconds, by point."""
     all_end(within=60)
-    verdict.audited(arena.audit())
+    findings = arena.audit()
+    verdict.audited(findings)
+    assert not findings.overlaps
     every = [delay for found in delays.values() for delay in found]
     verdict.says(
         f"{len(every)} kills",

@@ -66,6 +66,12 @@ class Change:
     def changed(self, *names: str) -> bool:
         return self.was is not None and any(self.was[name] != self.now[name] for name in names)
 
+    def beyond(self, names: Iterable[str]) -> bool:
+        """Tell whether anything else than these columns was changed."""
+        was = self.was or {}
+        changed = {name for name in self.now if was.get(name) != self.now[name]}
+        return self.data_changed or bool(changed - set(names))
+
     def reopens(self, terminal: Iterable[str]) -> bool:
         """Tell whether the program had ended before this change, and is open after it."""
         was = self.was or {}

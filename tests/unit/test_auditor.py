@@ -13,7 +13,7 @@ from tests.faults.witness import Change
 from tests.journal import Line
 
 A, B = "ada-host-11-aaaaaa/1.1", "bob-host-22-bbbbbb/1.1"  # slots of two workers
-CHILD = {A: "ada-host-11-aaaaaa/1", B: "bob-host-22-bbbbbb/1"}
+A2 = "ada-host-11-aaaaaa/1.2"  # another slot of the same child
 PID = {A: 111, B: 222}
 
 NEVER_CLAIMED = {
@@ -54,8 +54,7 @@ class Story:
     def write(self, at: float, by: str, *, data_changed: bool = False, **columns: Any) -> Story:
         """Let a slot, or whoever it is, change columns of the row."""
         was, self.row = self.row, {**self.row, **columns}
-        who = CHILD.get(by, by)
-        self.changes.append(Change(at, who, as_json(was), as_json(self.row), data_changed))
+        self.changes.append(Change(at, by, as_json(was), as_json(self.row), data_changed))
         return self
 
     def claim(self, at: float, slot: str = A, until: float = 50.0) -> Story:
@@ -263,6 +262,31 @@ def test_a_claim_of_what_is_not_due_is_stale(row: dict[str, Any]) -> None:
 def test_a_loss_that_also_moves_the_program_on_is_stale() -> None:
     story = Story(2).claim(1, A, until=5).run(2, 3).write(6, B, worker=None, due_at=6.0, step=1)
     assert "writes from a stale fence" in story.found()
+
+
+def test_a_sibling_slot_of_the_same_process_is_a_stranger_too() -> None:
+    taking = Story().claim(1, A).write(2, A2, worker=None, due_at=2.0).claim(3).run(4, 5).finish(6)
+    writing = Story().claim(1, A).write(2, A2, data_changed=True).run(3, 4).finish(5)
+    assert taking.found() == [*UNDER_LIVE_LEASE, *STALE]
+    assert writing.found() == STALE
+
+
+@pytest.mark.parametrize(
+    "columns", [{"due_at": 60.0}, {"step": 0}], ids=["renews what is not its own", "writes"]
+)
+def test_a_strange_supervisor_has_nothing_to_write(columns: dict[str, Any]) -> None:
+    story = Story().claim(1, A).write(2, "worker-22", data_changed="step" in columns, **columns)
+    assert story.run(3, 4).finish(5).found() == STALE
+
+
+def test_a_supervisor_moves_no_program_of_its_own_on() -> None:
+    story = Story(2).claim(1, A).run(2, 3).write(4, "worker-11", step=1).run(5, 6, step=1).finish(7)
+    assert story.found() == STALE
+
+
+def test_only_an_operator_opens_a_program_again() -> None:
+    ended = Story().claim(1).run(2, 3).finish(4)
+    assert ended.write(5, "worker-11", finished_at=None, due_at=5.0).found() == [*LOST, *STALE]
 
 
 def test_a_live_slot_may_take_its_loss_back() -> None:
