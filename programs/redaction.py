@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 MASK = "***"
 
 
@@ -16,5 +18,9 @@ def redact_url(url: str) -> str:
     """
     scheme, separator, rest = url.partition("://") if "://" in url else ("", "", url)
     credentials, at, host = rest.rpartition("@")
+    if not at and not host.startswith("["):  # a forgotten host: the "port" is the password then
+        name, colon, port = host.partition(":")
+        is_port = re.match(r"\d*([/?#]|$)", port)
+        return url if is_port else f"{scheme}{separator}{name}{colon}{MASK}"
     user, colon, _ = credentials.partition(":")
     return f"{scheme}{separator}{user}{colon}{MASK}{at}{host}" if at and colon else url
