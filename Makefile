@@ -16,7 +16,8 @@ run: $(VENV)/.runs ## start the console on 127.0.0.1:8000 (PORT=) with a worker 
 
 test: lint ## check style, types, floors and migrations, then run every test
 	@$(BIN)/python -m tests.servers --install
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --ignore tests/faults
+	@$(BIN)/python -m pytest tests/faults -n 3 --dist loadfile
 
 lint: $(VENV)/.tests ## check style, types, floors and migrations
 	@$(BIN)/ruff check --quiet .

@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class Arena(Site):
         super().__init__(environment, folder)
         self.random = random.Random(f"{SEED} {name}")
         self.deaths: dict[int, float] = {}  # process id -> when it was killed, by `lease_clock`
-        self.disturbed: set[int] = set()  # processes from which others had to take over
+        self._disturbed: dict[int, tuple[float, float]] = {}  # process id -> from when to when
         self.shut_down: set[int] = set()  # processes that were asked to end
         witness.install()
 
@@ -92,6 +92,20 @@ class Arena(Site):
         os.kill(pid, signal.SIGKILL)
         return pid
 
+    @contextlib.contextmanager
+    def disturbing(self, *pids: int) -> Iterator[None]:
+        """Let others have a reason to take over from these processes, as long as it lasts.
+
+        And for a lease's time after that: until then they may not have been heard of.
+        """
+        since = lease_clock()
+        self._disturbed.update({pid: (since, float("inf")) for pid in pids})
+        try:
+            yield
+        finally:
+            until = lease_clock() + LEASE
+            self._disturbed.update(dict.fromkeys(pids, (since, until)))
+
     # Judgement -------------------------------------------------------------------------------
 
     def audit(self, expected: Iterable[Program] | None = None) -> Findings:
@@ -109,14 +123,18 @@ class Arena(Site):
                 attempts[ids[pk], step, number] = outcome
         changes = witness.testimony()
         assert {change.run_id for change in changes} == set(ids.values()), "a row is gone"
+        offset = time.time() - lease_clock()
         history = History(
             lines=list(self.events()),
             changes=changes,
             steps={program.run_id: len(program.jobs) for program in programs},
             attempts=attempts,
-            clock_offset=time.time() - lease_clock(),
-            deaths={pid: at + time.time() - lease_clock() for pid, at in self.deaths.items()},
-            disturbed=frozenset(self.disturbed),
+            clock_offset=offset,
+            deaths={pid: at + offset for pid, at in self.deaths.items()},
+            disturbed={
+                pid: (since + offset, until + offset)
+                for pid, (since, until) in self._disturbed.items()
+            },
             shut_down=frozenset(self.shut_down),
         )
         findings = auditor.judge(history)

@@ -45,8 +45,8 @@ class History:
     """All that is known of one run of a scenario.
 
     `deaths`: when which process was killed. `disturbed`: processes that were stopped or cut off,
-    so that others had a reason to take over. `shut_down`: those that were asked to end.
-    `attempts`: the outcomes of (run id, step, attempt number), as far as rows tell of them.
+    from when to when: others had a reason to take over then. `shut_down`: those that were asked
+    to end. `attempts`: the outcomes of (run id, step, attempt number), as far as rows tell of them.
     """
 
     lines: list[Line]
@@ -55,7 +55,7 @@ class History:
     attempts: Mapping[tuple[str, int, int], str]
     clock_offset: float = 0.0  # from the journal's clock to the database's, in seconds
     deaths: Mapping[int, float] = field(default_factory=dict)
-    disturbed: frozenset[int] = frozenset()
+    disturbed: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     shut_down: frozenset[int] = frozenset()
 
 
@@ -174,7 +174,7 @@ def judge_rerun(
     if outcome in BROKEN_OFF and (
         killed
         or (outcome == Ending.INTERRUPTED and earlier.pid in history.shut_down)
-        or (outcome != Ending.INTERRUPTED and earlier.pid in history.disturbed)
+        or (outcome != Ending.INTERRUPTED and was_disturbed(history, earlier.pid, later.started))
     ):
         findings.reruns += 1
     else:
@@ -197,6 +197,12 @@ def was_killed_in(
         if change.at > earlier.started and change.now["worker"] != earlier.slot
     )
     return death <= next(released, later.started) + MARGIN
+
+
+def was_disturbed(history: History, pid: int, when: float) -> bool:
+    """Tell whether others had a reason, then, to take over from this process."""
+    since, until = history.disturbed.get(pid, (inf, inf))
+    return since <= when <= until
 
 
 def was_reopened(changes: list[Change], since: float, until: float) -> bool:

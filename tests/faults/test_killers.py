@@ -15,13 +15,13 @@ import pytest
 from programs.lease import lease_clock
 from programs.models import Ending, Program, State
 from programs.submission import create_program, create_programs
-from tests.faults.arena import LONG, Arena, all_end, scaled
+from tests.faults.arena import Arena, all_end
 from tests.faults.conftest import Verdict
 from tests.site import Worker
 from tests.waiting import eventually
 
 SLOTS = 8  # of each worker, in two children
-SECONDS = scaled(0, 60)  # that the rates are compared over
+SECONDS = 60.0  # that the rates are compared over
 NAP = 0.25  # seconds that each of the neighbours' jobs takes
 WAITING = SLOTS * 4  # programs of each queue at a time, running ones among them
 MEGABYTES = 256  # that the glutton eats
@@ -114,6 +114,7 @@ def quarantined(killer: Program) -> Program:
     return ended
 
 
+@pytest.mark.long  # `make test` has a quarantine in tests/acceptance/test_worker.py
 @pytest.mark.fault("a job that kills its process, and one that eats memory until killed")
 @pytest.mark.invariant(10)
 @pytest.mark.timeout(240)
@@ -121,7 +122,7 @@ def test_killers_are_quarantined_and_their_neighbours_hardly_notice(
     arena: Arena, verdict: Verdict
 ) -> None:
     options = ("--threads", str(SLOTS // 2), "--processes", "2")
-    queues = (HAUNTED, QUIET) if LONG else (HAUNTED,)
+    queues = (HAUNTED, QUIET)
     workers = {queue: arena.worker("--queue", queue, *options) for queue in queues}
     keep_busy(arena, queues)
     eventually(lambda: min(map(finished, queues)) >= WAITING / 2, within=30)
@@ -143,9 +144,8 @@ def test_killers_are_quarantined_and_their_neighbours_hardly_notice(
     verdict.audited(arena.audit(Program.objects.exclude(pk__in=ids)))
     took = max(each.updated_at - each.created_at for each in ended).total_seconds()
     verdict.says(f"quarantined after {took:.1f} s")
-    if LONG:
-        ratio = rates[HAUNTED] / rates[QUIET]
-        verdict.says(
-            f"{rates[HAUNTED]:.1f} programs/s beside them, {rates[QUIET]:.1f} without: {ratio:.0%}"
-        )
-        assert ratio >= RATE
+    ratio = rates[HAUNTED] / rates[QUIET]
+    verdict.says(
+        f"{rates[HAUNTED]:.1f} programs/s beside them, {rates[QUIET]:.1f} without: {ratio:.0%}"
+    )
+    assert ratio >= RATE

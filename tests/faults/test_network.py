@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from itertools import chain
 
 import pytest
 
@@ -38,6 +39,7 @@ class CutOff:
     checkpointing: Program
     sleeping: Program
     cut_at: float = 0.0
+    pids: tuple[int, ...] = ()
 
     @property
     def programs(self) -> tuple[Program, Program]:
@@ -66,9 +68,9 @@ def cut_off_worker(arena: Arena, name: str, url: str, within: tuple[str, ...] = 
         return begun >= {program.run_id for program in created}
 
     eventually(started, within=30)
-    arena.disturbed.update(worker.children)
     Program.objects.filter(queue=name).update(queue=HEIRS)  # others may take them over
-    return CutOff(worker, *created)
+    counts, sleeps = created
+    return CutOff(worker, counts, sleeps, pids=tuple(worker.children))
 
 
 def taken_over(arena: Arena, program: Program, since: float) -> float | None:
@@ -121,7 +123,8 @@ def test_a_worker_cut_off_from_the_database_does_no_harm(
             storm.callback(proxy.close)
             cut_off[weather.name.lower()].cut_at = lease_clock()
             storm.enter_context(proxy.during(weather))
-        time.sleep(CUT)  # the fault's length
+        with arena.disturbing(*chain.from_iterable(each.pids for each in cut_off.values())):
+            time.sleep(CUT)  # the fault's length
         for proxy in proxies.values():
             proxy.weather = Weather.FAIR
         judge(arena, verdict, cut_off)
@@ -196,6 +199,6 @@ def test_a_worker_whose_packets_are_dropped_does_no_harm(
         cut_off = cut_off_worker(arena, "dropped", proxy.url(url), inside)
         unplugged: AbstractContextManager[None] = cable.unplugged()
         cut_off.cut_at = lease_clock()
-        with unplugged:
+        with unplugged, arena.disturbing(*cut_off.pids):
             time.sleep(CUT)  # the fault's length
         judge(arena, verdict, {"dropped": cut_off})

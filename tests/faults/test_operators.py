@@ -104,8 +104,8 @@ def starts_after_a_stop(arena: Arena) -> Iterator[float]:
 @pytest.mark.invariant(9)
 @pytest.mark.timeout(400)
 def test_a_stop_that_races_with_the_end_leaves_one_of_both(arena: Arena, verdict: Verdict) -> None:
-    for _ in range(2):
-        arena.worker("--threads", "8").started()
+    for worker in [arena.worker("--threads", "8") for _ in range(2)]:
+        worker.started()
     seeds = [arena.random.random() for _ in range(RACES)]
     with ThreadPoolExecutor(OPERATORS) as operators:
         raced = [operators.submit(closing_connections(race), arena, seed) for seed in seeds]

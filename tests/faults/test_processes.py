@@ -104,18 +104,18 @@ def test_what_stood_still_does_no_harm_when_it_wakes(arena: Arena, verdict: Verd
     arena.worker(*queues, "--threads", "4", "--processes", "2").started()
 
     whole_pids = [whole.worker.process.pid, *whole.worker.children]
-    arena.disturbed.update(whole.worker.children, orphan.worker.children)
-    whole.stop(*whole_pids)
-    child.stop(*child.worker.children)
-    orphan.stop(orphan.worker.process.pid)
-    stopped_at = lease_clock()
-    time.sleep(LEASE + 1)  # the orphan's lease is over, and it knows that
-    gate.touch()
-    time.sleep(stopped_at + STOPPED - lease_clock())  # the fault's length
-    state_of_alone = Program.objects.get(pk=alone.pk).state
-    arena.random.shuffle(whole_pids)
-    for pid in (*whole_pids, *child.worker.children, orphan.worker.process.pid):
-        os.kill(pid, signal.SIGCONT)
+    with arena.disturbing(*whole.worker.children, *orphan.worker.children):
+        whole.stop(*whole_pids)
+        child.stop(*child.worker.children)
+        orphan.stop(orphan.worker.process.pid)
+        stopped_at = lease_clock()
+        time.sleep(LEASE + 1)  # the orphan's lease is over, and it knows that
+        gate.touch()
+        time.sleep(stopped_at + STOPPED - lease_clock())  # the fault's length
+        state_of_alone = Program.objects.get(pk=alone.pk).state
+        arena.random.shuffle(whole_pids)
+        for pid in (*whole_pids, *child.worker.children, orphan.worker.process.pid):
+            os.kill(pid, signal.SIGCONT)
     woken_at = lease_clock()
 
     all_end(within=60)
@@ -243,29 +243,23 @@ class Misled:
     later: Program
     retried: Program
 
-    @property
-    def programs(self) -> list[Program]:
-        return [self.long, self.telling, self.later, self.retried]
 
-
-def misled(arena: Arena, ahead: float) -> Misled:
-    """Start such a worker, and give it one program of each kind."""
-    queue = "fast" if ahead > 0 else "slow"
+def start_misled(arena: Arena, queue: str, ahead: float) -> Worker:
     options = ("--queue", queue, "--queue", "shared", "--threads", "4")
-    worker = arena.worker(*options, CLOCK_OFF=str(ahead), LOG_FORMAT="json").started()
-    long = arena.given("sleep", seconds=LEASE * 2)
+    return arena.worker(*options, CLOCK_OFF=str(ahead), LOG_FORMAT="json")
+
+
+def given_programs(arena: Arena, queue: str, worker: Worker, ahead: float) -> Misled:
+    """Give such a worker one program of each kind."""
+    long = arena.given("sleep", seconds=LEASE * 1.5)
     retried = arena.given(["retry", "succeed"], retry_after=SOON)
+    soon = datetime.now(UTC) + timedelta(seconds=SOON)
     return Misled(
         worker,
         ahead,
         create_program(["behave"], long, queue=queue),
         create_program(["behave"], arena.given("tell_time"), queue=queue),
-        create_program(
-            ["behave"],
-            arena.given("succeed"),
-            queue=queue,
-            run_at=datetime.now(UTC) + timedelta(seconds=SOON),
-        ),
+        create_program(["behave"], arena.given("succeed"), queue=queue, run_at=soon),
         create_program(["behave"], retried, queue=queue),
     )
 
@@ -276,12 +270,17 @@ def misled(arena: Arena, ahead: float) -> Misled:
 def test_workers_that_are_wrong_about_the_time_take_nothing_over_and_start_nothing_early(
     arena: Arena, verdict: Verdict
 ) -> None:
-    workers = [misled(arena, sign * MINUTES * 60) for sign in (1, -1)]
+    ahead = {"fast": MINUTES * 60.0, "slow": -MINUTES * 60.0}
+    started = {queue: start_misled(arena, queue, ahead[queue]) for queue in ahead}
+    workers = [
+        given_programs(arena, queue, worker.started(), ahead[queue])
+        for queue, worker in started.items()
+    ]
     begun(arena, [each.long for each in workers])
     for each in workers:  # each sees what the other one holds
         Program.objects.filter(pk=each.long.pk).update(queue="shared")
 
-    all_end(within=LEASE * 2 + 30)
+    all_end(within=LEASE + 45)
 
     delays = []
     for each in workers:

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -33,9 +34,9 @@ from tests.waiting import eventually
 
 JOBS = ["behave", "behave_too", "behave_again"]
 MEGABYTES = 16  # of the small disk
-MANY = 30  # programs at a time
+MANY = int(scaled(12, 30))  # programs at a time
 NAP = 0.2  # seconds that each job takes
-FAULT = scaled(2, 20)  # seconds
+FAULT = scaled(1, 20)  # seconds
 
 
 def waiting_programs(site: Site, many: int = MANY) -> list[Program]:
@@ -187,15 +188,17 @@ def says_read_only(worker: Worker) -> bool:
 def test_workers_whose_database_is_read_only_say_so_and_go_on_once_it_is_not(
     arena: Arena, verdict: Verdict, postgres: Postgres
 ) -> None:
-    workers = [arena.worker("--threads", "4").started() for _ in range(2)]
-    counting = arena.given("count_slowly", to=int(FAULT * 2), every=0.5)
+    workers = [arena.worker("--threads", "4") for _ in range(2)]
+    counting = arena.given("count_slowly", to=int(FAULT * 2) + 4, every=0.5)
     checkpointing = create_program(["behave"], counting)
     waiting_programs(arena)
     eventually(lambda: finished() and Program.objects.get(pk=checkpointing.pk).job_data, within=30)
+    for worker in workers:
+        worker.started()
     children = [worker.children for worker in workers]
-    arena.disturbed.update(*children)
+    disturbing = arena.disturbing(*chain(*children))
 
-    with read_only(arena.environment["DATABASE_URL"], postgres):
+    with disturbing, read_only(arena.environment["DATABASE_URL"], postgres):
         with pytest.raises(DatabaseError, match="in a read-only transaction"):
             create_program(["behave"])
         eventually(lambda: all(map(says_read_only, workers)), within=30)

@@ -164,7 +164,7 @@ def test_a_step_that_comes_before_its_turn_is_out_of_order() -> None:
 def test_the_step_after_one_that_a_zombie_is_at_begins_once_the_heir_has_ended() -> None:
     story = Story(2).claim(1, A, until=5).run(2, 20, A, outcome=Ending.ABANDONED).lose(6, B)
     story.claim(7, B).run(8, 9, B, attempt=2).advance(10, B).run(11, 12, B, step=1).finish(13, B)
-    assert story.found(disturbed={PID[A]}) == []
+    assert story.found(disturbed={PID[A]: (0, 99)}) == []
 
 
 # Leases ---------------------------------------------------------------------------------------
@@ -324,12 +324,12 @@ def test_a_rerun_without_a_fault_is_found() -> None:
 
 
 def test_a_rerun_of_what_had_succeeded_is_found_whatever_happened() -> None:
-    dead = {"deaths": {PID[A]: 4.0}, "disturbed": {PID[A]}, "shut_down": {PID[A]}}
+    dead = {"deaths": {PID[A]: 4.0}, "disturbed": {PID[A]: (0, 99)}, "shut_down": {PID[A]}}
     assert run_twice(Ending.SUCCEEDED, end=3).found(**dead) == UNEXPLAINED
 
 
 def test_a_rerun_after_an_attempt_without_a_record_is_found_whatever_happened() -> None:
-    dead = {"deaths": {PID[A]: 4.0}, "disturbed": {PID[A]}, "shut_down": {PID[A]}}
+    dead = {"deaths": {PID[A]: 4.0}, "disturbed": {PID[A]: (0, 99)}, "shut_down": {PID[A]}}
     assert run_twice(None, end=3).found(**dead) == UNEXPLAINED
 
 
@@ -350,9 +350,10 @@ def test_the_death_of_another_process_explains_nothing() -> None:
 
 @pytest.mark.parametrize("outcome", [Ending.LOST, Ending.ABANDONED])
 def test_a_disturbance_explains_a_rerun_after_a_lost_lease(outcome: str) -> None:
-    findings = run_twice(outcome, end=3).judged(disturbed=frozenset({PID[A]}))
+    findings = run_twice(outcome, end=3).judged(disturbed={PID[A]: (0, 99)})
     assert (findings.violations, findings.reruns) == ({}, 1)
-    assert run_twice(outcome, end=3).found(disturbed=frozenset({PID[B]})) == UNEXPLAINED
+    assert run_twice(outcome, end=3).found(disturbed={PID[B]: (0, 99)}) == UNEXPLAINED
+    assert run_twice(outcome, end=3).found(disturbed={PID[A]: (0, 5)}) == UNEXPLAINED
 
 
 def test_a_shutdown_explains_the_rerun_of_what_it_interrupted() -> None:
