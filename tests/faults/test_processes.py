@@ -189,7 +189,7 @@ AT_ONCE = 2.0  # seconds from the end of the timeout
 def test_a_worker_told_to_end_hands_on_what_takes_too_long(arena: Arena, verdict: Verdict) -> None:
     slots = ("--threads", str(-(-IN_FLIGHT // 2)), "--processes", "2")
     worker = arena.worker(*slots, "--shutdown-timeout", str(TIMEOUT)).started()
-    given = arena.given(["sleep", "succeed"], seconds=TIMEOUT * 3)
+    given = arena.given(["sleep", "succeed"], seconds=600)
     running = create_programs(
         [{"jobs": ["behave", "behave_too"], "program_data": given, "job_data": BRIEF}] * IN_FLIGHT
     )

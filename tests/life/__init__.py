@@ -1,0 +1,1 @@
+"""The life of one program, in random order, against a small model of what it should be."""
