@@ -30,7 +30,7 @@ T = TypeVar("T")
 TRANSIENT_ERRORS = (OperationalError, InterfaceError, InternalError)
 
 PATIENCE = 300.0  # seconds: how long a write waits for a database that does not answer
-CONNECTING = 5.0  # seconds that a new connection may take: `connect_timeout` of a worker
+QUICKEST_CONNECT = 2.0  # seconds: libpq knows no shorter `connect_timeout`
 SETTLING = 6.0  # seconds after an outage in which others renew before anything is taken over
 
 _last_outage = float("-inf")
@@ -54,6 +54,7 @@ def persist(write: Callable[[], T], using: str, patience: float = PATIENCE) -> T
     connection_is_new = False
     while True:
         began = monotonic()
+        connect_within(connection, give_up_at - began)
         try:
             with answer_expected(using, until=give_up_at):
                 return write()
@@ -67,7 +68,7 @@ def persist(write: Callable[[], T], using: str, patience: float = PATIENCE) -> T
         except TRANSIENT_ERRORS as error:
             note_failure(using)
             # Where packets vanish, the next try takes as long as a connection may take.
-            next_takes = CONNECTING if monotonic() - began > 1.0 else 0.0
+            next_takes = QUICKEST_CONNECT if monotonic() - began > 1.0 else 0.0
             if monotonic() + pause + next_takes > give_up_at:
                 raise
             logger.warning(
@@ -77,6 +78,20 @@ def persist(write: Callable[[], T], using: str, patience: float = PATIENCE) -> T
             )
         sleep(pause * random.uniform(0.5, 1.0))
         pause = min(pause * 2, 2.0)
+
+
+def connect_within(connection: BaseDatabaseWrapper, seconds: float) -> None:
+    """Let this thread's next connection to PostgreSQL take no longer than that, or 2 s.
+
+    Nothing but libpq itself can end a connection that is being made.
+    """
+    if connection.vendor != "postgresql" or connection.connection is not None:
+        return
+    usual = connections.settings[connection.alias]["OPTIONS"].get("connect_timeout")
+    limit = max(QUICKEST_CONNECT, min(seconds, usual or PATIENCE))
+    own = connection.settings_dict  # of this thread, from here on: others share the alias's
+    options = {**own["OPTIONS"], "connect_timeout": int(limit)}
+    connection.settings_dict = {**own, "OPTIONS": options}
 
 
 def note_failure(using: str) -> None:

@@ -28,7 +28,7 @@ LAST_WORDS = 5.0  # seconds for the bookkeeping after the last child has ended
 QUICK_DEATH = 5.0  # seconds: children that die sooner, one after the other, are not hurried
 # Seconds, the most that the next one waits: what kills a child that was ready is a job, mostly,
 # and the programs of its neighbours want to go on.
-PATIENCE_UNREADY, PATIENCE_READY = 5.0, 1.0
+PATIENCE_UNREADY, PATIENCE_READY = 5.0, 0.5
 LINGERING = 5.0  # seconds that a child may take to exit once it is done
 
 

@@ -20,7 +20,7 @@ from tests.site import Worker, wait_for
 from tests.waiting import eventually
 
 JOBS = ["behave", "behave_too", "behave_again"]
-LANES = int(scaled(3, 8))
+LANES = int(scaled(3, 12))
 KILLS = int(scaled(1, 20))  # of children, at each point
 WORKER_KILLS = int(scaled(1, 3))  # at each point
 HEIRS = "heirs"
