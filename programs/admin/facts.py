@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
+from programs import inspection
 from programs.admin.text import legible, moment
 from programs.models import Program
 
@@ -41,6 +43,17 @@ def progress(program: Program) -> str:
     jobs = program.jobs if isinstance(program.jobs, list) else []  # rows may be others' work
     name = jobs[program.step] if 0 <= program.step < len(jobs) else "no such job"
     return f"step {program.step + 1} of {len(jobs)}: {legible(name)}"
+
+
+def reason(program: Program) -> SafeString | str:
+    """Return what an open program is at or waits for; empty for one that has ended."""
+    found = inspection.why(program)
+    if found is None:
+        return ""
+    stuck = " programs-stuck" if found.needs_somebody else ""
+    return format_html(
+        '<p class="programs-reason{}"><bdi>{}.</bdi></p>', stuck, capfirst(legible(found.text))
+    )
 
 
 def summary(program: Program) -> Facts:

@@ -119,6 +119,7 @@ class ProgramAdmin(BulkActions):
             "program": program,
             "state": facts.state(program),
             "progress": facts.progress(program),
+            "reason": facts.reason(program),
             "error": legible(program.error_message),
             "levers": [
                 (lever, self._url(lever.verb.value, program)) for lever in offered(program, request)
