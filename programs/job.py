@@ -15,7 +15,7 @@ from programs.data import JsonObject
 from programs.errors import ExecutionTimeExceeded, LeaseLost, StopRequested
 from programs.lease import Lease, lease_clock
 from programs.models.deadlines import answer_expected
-from programs.models.persistence import PATIENCE, TRANSIENT_ERRORS
+from programs.models.persistence import PATIENCE, QUICKEST_CONNECT, TRANSIENT_ERRORS
 from programs.models.program import Program
 from programs.models.transitions import Standing
 
@@ -151,8 +151,8 @@ class JobData:
             except TRANSIENT_ERRORS:
                 if connections[self._program.alias].in_atomic_block:
                     raise  # only the job can repeat its transaction
-                if self._lease.remaining <= MARGIN:
-                    return Standing.LOST
+                if self._lease.remaining <= MARGIN + QUICKEST_CONNECT:
+                    return Standing.LOST  # another try might end after the lease
                 if monotonic() > give_up_at:
                     raise  # renewed all the time: it is this write that cannot be had
 
