@@ -143,6 +143,24 @@ class Settings:
     SHUTDOWN_TIMEOUT = Setting[float](
         25.0, _number, "a number of seconds", "How long a worker lets running jobs end."
     )
+    SECRET_KEYS = Setting[list[str]](
+        [
+            "password",
+            "passwd",
+            "passphrase",
+            "secret",
+            "token",
+            "api_key",
+            "access_key",
+            "private_key",
+            "authorization",
+            "credential",
+            "cookie",
+        ],
+        _texts,
+        "a list of words",
+        "Values under keys with these words in them are masked, unless a permission reveals them.",
+    )
     LOG_FORMAT = Setting[str](
         "text", _one_of("text", "json"), "'text' or 'json'", "The form of a worker's log lines."
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from typing import Any
 
 MASK = "***"
 
@@ -24,3 +26,52 @@ def redact_url(url: str) -> str:
         return url if is_port else f"{scheme}{separator}{name}{colon}{MASK}"
     user, colon, _ = credentials.partition(":")
     return f"{scheme}{separator}{user}{colon}{MASK}{at}{host}" if at and colon else url
+
+
+def is_secret(key: str, words: Collection[str]) -> bool:
+    """Tell whether the value under `key` is a secret, by the words that its name is made of.
+
+    >>> is_secret("dbPassword", ["password"]), is_secret("X-API-Key", ["api_key"])
+    (True, True)
+    """
+    plain = _plain(key)
+    return any(_plain(word) in plain for word in words)
+
+
+def masked(value: Any, words: Collection[str]) -> Any:
+    """Return JSON with the values under secret keys masked, at any depth.
+
+    >>> masked({"user": "ada", "login": {"token": "abc", "tokens": [1, 2]}}, ["token"])
+    {'user': 'ada', 'login': {'token': '***', 'tokens': '***'}}
+    """
+    if isinstance(value, dict):
+        return {
+            key: MASK if is_secret(key, words) and own is not None else masked(own, words)
+            for key, own in value.items()
+        }
+    return [masked(own, words) for own in value] if isinstance(value, list) else value
+
+
+def unmasked(edited: Any, stored: Any, words: Collection[str]) -> Any:
+    """Return `edited`, whose secrets were masked when it was shown, with those that are stored.
+
+    What its editor put in the place of a mask stays.
+
+    >>> unmasked({"token": "***", "page": 2}, {"token": "abc", "page": 1}, ["token"])
+    {'token': 'abc', 'page': 2}
+    """
+    if isinstance(edited, dict) and isinstance(stored, dict):
+        return {
+            key: stored[key]
+            if own == MASK and key in stored and is_secret(key, words)
+            else unmasked(own, stored.get(key), words)
+            for key, own in edited.items()
+        }
+    if isinstance(edited, list) and isinstance(stored, list):
+        rest = [None] * (len(edited) - len(stored))
+        return [unmasked(*pair, words) for pair in zip(edited, [*stored, *rest], strict=False)]
+    return edited
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

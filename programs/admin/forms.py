@@ -13,10 +13,13 @@ from django.utils.text import capfirst
 
 from programs import registry
 from programs.admin.text import as_json, legible
+from programs.conf import settings
 from programs.data import JsonObject
 from programs.errors import InvalidProgram
+from programs.inspection import may_reveal, visible, visible_job_data
 from programs.models import Program
 from programs.models.columns import DEFAULT_QUEUE
+from programs.redaction import unmasked
 from programs.submission import QUEUE_NAME_LENGTH, TEXT_LENGTH
 
 
@@ -108,9 +111,10 @@ class ReasonForm(ConsoleForm):
         help_text="Kept with your name in the program's history.",
     )
 
-    def __init__(self, program: Program, data: Any = None) -> None:
+    def __init__(self, program: Program, user: Any, data: Any = None) -> None:
         super().__init__(data)
         self.program = program
+        self.user = user
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -121,8 +125,8 @@ class ReasonForm(ConsoleForm):
 class SkipForm(ReasonForm):
     """A step is not skipped without a word."""
 
-    def __init__(self, program: Program, data: Any = None) -> None:
-        super().__init__(program, data)
+    def __init__(self, program: Program, user: Any, data: Any = None) -> None:
+        super().__init__(program, user, data)
         self.fields["reason"].required = True
 
 
@@ -134,8 +138,8 @@ class RetryForm(ReasonForm):
     )
     field_order = ["from_step", "reason"]
 
-    def __init__(self, program: Program, data: Any = None) -> None:
-        super().__init__(program, data)
+    def __init__(self, program: Program, user: Any, data: Any = None) -> None:
+        super().__init__(program, user, data)
         choices = self.fields["from_step"]
         assert isinstance(choices, forms.ChoiceField)
         choices.choices = list(enumerate(self._labels(program.jobs, program.step)))
@@ -158,10 +162,13 @@ class EditForm(ReasonForm):
     epoch = forms.IntegerField(widget=forms.HiddenInput)
     field_order = ["program_data", "job_data", "reason"]
 
-    def __init__(self, program: Program, data: Any = None) -> None:
-        super().__init__(program, data)
-        for part in ("program_data", "job_data"):
-            self.fields[part].initial = as_json(getattr(program, part))
+    def __init__(self, program: Program, user: Any, data: Any = None) -> None:
+        super().__init__(program, user, data)
+        self.fields["program_data"].initial = as_json(visible(program.program_data, user))
+        self.fields["job_data"].initial = as_json(visible_job_data(program.job_data, user))
+        if not may_reveal(user):
+            hint = "A secret that is masked stays as it is stored, unless you replace the mask."
+            self.fields["program_data"].help_text = hint
         self.fields["epoch"].initial = program.epoch
 
     def clean(self) -> dict[str, Any]:
@@ -182,5 +189,15 @@ class EditForm(ReasonForm):
         }
 
     def _changed(self, part: str) -> JsonObject | None:
+        stored = getattr(self.program, part)
         value: JsonObject = self.cleaned_data[part]
-        return None if value == getattr(self.program, part) else value
+        if not may_reveal(self.user):
+            value = self._unmasked(part, value, stored)
+        return None if value == stored else value
+
+    @staticmethod
+    def _unmasked(part: str, value: Any, stored: Any) -> Any:
+        words = settings.SECRET_KEYS
+        if part == "job_data" and isinstance(value, dict) and isinstance(stored, dict):
+            return {job: unmasked(own, stored.get(job), words) for job, own in value.items()}
+        return unmasked(value, stored, words)

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 
 from programs.admin.readonly import ReadOnlyAdmin
 from programs.admin.text import NOTHING, as_json, code, legible, lines, moment
+from programs.inspection import visible_detail
 from programs.models import Operation, Program
 
 OPERATIONS_SHOWN = 50  # on the page of a program: the newest
@@ -60,6 +61,12 @@ class OperationAdmin(ReadOnlyAdmin):
         run_id = Program.objects.filter(pk=OuterRef("program_id")).values("run_id")
         rows: QuerySet[Any] = super().get_queryset(request).annotate(run_id=Subquery(run_id))
         return rows
+
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        operation = super().get_object(request, *args, **kwargs)
+        if operation is not None:  # of an edit, the data before and after
+            operation.detail = visible_detail(operation.detail, request.user)
+        return operation
 
     @admin.display(description="when", ordering="created_at")
     def shown_created_at(self, operation: Operation) -> str:

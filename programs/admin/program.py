@@ -35,6 +35,7 @@ from programs.admin.steps import steps_of
 from programs.admin.text import NOTHING, as_json, legible, moment
 from programs.conf import settings
 from programs.errors import IdempotencyConflict, InvalidProgram, OperationRefused
+from programs.inspection import may_reveal, visible, visible_job_data
 from programs.models import Program
 
 
@@ -129,8 +130,9 @@ class ProgramAdmin(BulkActions):
             "has_older_attempts": has_older_attempts,
             "operations": operations_of(program),
             "may_view_operations": request.user.has_perm("programs.view_operation"),
-            "program_data": as_json(program.program_data),
-            "job_data": as_json(program.job_data),
+            "program_data": as_json(visible(program.program_data, request.user)),
+            "job_data": as_json(visible_job_data(program.job_data, request.user)),
+            "may_reveal": may_reveal(request.user),
             "times": facts.times(program),
             "counters": facts.counters(program),
         }
@@ -167,7 +169,7 @@ class ProgramAdmin(BulkActions):
         if not lever.is_permitted(request):
             raise PermissionDenied
         program = self._find(request, object_id)
-        form = lever.form(program, request.POST if request.method == "POST" else None)
+        form = lever.form(program, request.user, request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
                 steered = lever.act(program, by=request.user.get_username(), **form.arguments)

@@ -9,6 +9,7 @@ from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
 
 from programs.api.errors import encodable
+from programs.inspection import visible, visible_job_data
 from programs.models import Attempt, Program
 
 ATTEMPTS_SHOWN = 50  # the newest; each may hold a traceback and a log of 64 KiB
@@ -72,10 +73,18 @@ class ProgramSerializer(serializers.ModelSerializer[Program]):
 class ProgramDetailSerializer(ProgramSerializer):
     """A program by itself, with its data and its newest attempts."""
 
+    program_data = serializers.SerializerMethodField()
+    job_data = serializers.SerializerMethodField()
     attempts = serializers.SerializerMethodField()
 
     class Meta(ProgramSerializer.Meta):
         fields = (*ProgramSerializer.Meta.fields, "program_data", "job_data", "attempts")
+
+    def get_program_data(self, program: Program) -> Any:
+        return visible(program.program_data, self.context["request"].user)
+
+    def get_job_data(self, program: Program) -> Any:
+        return visible_job_data(program.job_data, self.context["request"].user)
 
     def get_attempts(self, program: Program) -> Any:
         newest = program.attempts.order_by("-id")[:ATTEMPTS_SHOWN]

@@ -152,4 +152,5 @@ class Program(Transitions, Steering):  # type: ignore[misc]  # (two readings of 
             ("pause_program", "Can pause and resume programs"),
             ("skip_program_step", "Can skip a step of a program"),
             ("edit_program_data", "Can edit the data of programs"),
+            ("reveal_secrets", "Can see secrets in the data of programs"),
         )

@@ -1,8 +1,11 @@
-"""Passwords in URLs are never shown."""
+"""Passwords and other secrets are not shown."""
+
+import doctest
 
 import pytest
 
-from programs.redaction import redact_url
+from programs import redaction
+from programs.redaction import masked, redact_url, unmasked
 
 
 @pytest.mark.invariant(11)
@@ -25,3 +28,32 @@ from programs.redaction import redact_url
 )
 def test_a_password_is_masked_and_nothing_else_is(url: str, shown: str) -> None:
     assert redact_url(url) == shown
+
+
+WORDS = ["password", "token"]
+
+
+def test_secrets_are_masked_at_any_depth_and_nothing_else_is() -> None:
+    data = {"a": [{"dbPassword": "x", "page": 3}], "TOKEN": {"deep": 1}, "none": {"token": None}}
+    assert masked(data, WORDS) == {
+        "a": [{"dbPassword": "***", "page": 3}],
+        "TOKEN": "***",
+        "none": {"token": None},
+    }
+
+
+def test_what_was_masked_comes_back_as_it_is_stored_and_what_was_typed_stays() -> None:
+    stored = {"a": [{"password": "x"}, {"password": "y"}], "token": "z", "page": 1}
+    shown = masked(stored, WORDS)
+    assert unmasked(shown, stored, WORDS) == stored
+    edited = {**shown, "a": [{"password": "new"}], "page": 2, "more": ["***"]}
+    assert unmasked(edited, stored, WORDS) == {
+        "a": [{"password": "new"}],
+        "token": "z",
+        "page": 2,
+        "more": ["***"],
+    }
+
+
+def test_the_examples_hold() -> None:
+    assert doctest.testmod(redaction).failed == 0
