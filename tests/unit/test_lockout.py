@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from axes.models import AccessAttempt
+from axes.models import AccessAttempt, AccessLog
 from django.contrib.auth.models import User
 from django.test import AsyncClient, Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from executor_project.lockout import counted
+from executor_project.lockout import NOWHERE, counted
 
 pytestmark = [
     pytest.mark.django_db,
@@ -161,17 +161,93 @@ def test_a_network_of_ipv6_is_one_client() -> None:
         ("[2001:db8::5]:80", "2001:db8::"),
         ("[2001:db8::5]", "2001:db8::"),
         ("fe80::1%eth0", "fe80::"),
-        ("", None),
-        ("unknown", None),
-        ("'; DROP TABLE", None),
+        ("", NOWHERE),
+        ("unknown", NOWHERE),
+        ("'; DROP TABLE", NOWHERE),
     ],
 )
-def test_an_address_is_understood_in_every_form(address: str, client: str | None) -> None:
+def test_an_address_is_understood_in_every_form(address: str, client: str) -> None:
     assert counted(address) == client
 
 
 def test_a_client_without_an_address_is_counted_as_well() -> None:
     assert guess(LIMIT, address="")[-1] == 429
+    assert AccessAttempt.objects.get().ip_address == NOWHERE  # NULLs are no two of a kind
+
+
+def in_parts(password: str, charset: str, user: str = "ada") -> int:
+    """Return the status of a login by a form of parts, with one field more than the page's."""
+    fields = {"username": user, "password": password, "x": "\\ud800"}  # to some, a lone surrogate
+    part = '--b\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
+    form = "".join(part.format(*field) for field in fields.items()) + "--b--\r\n"
+    client = Client(REMOTE_ADDR=HERE, raise_request_exception=False)
+    kind = f"multipart/form-data; boundary=b; charset={charset}"
+    return int(client.generic("POST", PAGES[0], form.encode(), kind).status_code)
+
+
+@pytest.mark.parametrize("charset", ["unicode_escape", "utf-7", "rot13", "nonsense"])
+def test_a_form_in_another_charset_than_utf_8_is_refused_unread(charset: str) -> None:
+    assert in_parts("right", charset) == in_parts("right", charset, user="\\ud800") == 400
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "UTF8"])
+def test_a_form_that_says_its_charset_is_read(charset: str) -> None:
+    assert in_parts("right", charset) == 302
+
+
+def test_a_form_that_no_database_takes_is_counted_as_well(settings: Settings) -> None:
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "Charset" not in name]
+
+    statuses = [in_parts("wrong", "unicode_escape") for _ in range(LIMIT)]
+
+    assert statuses == [200] * (LIMIT - 1) + [429]
+    assert in_parts("right", "unicode_escape") == 429
+
+
+def test_a_right_password_among_too_many_guesses_at_once_comes_too_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    check = User.check_password
+
+    def slowly(user: User, password: str) -> bool:
+        if password == "right":
+            guess(LIMIT)
+        return check(user, password)
+
+    monkeypatch.setattr(User, "check_password", slowly)
+    client = Client(REMOTE_ADDR=HERE)
+
+    answer = client.post(PAGES[0], {"username": "ada", "password": "right", "next": "/"})
+
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 14 * 60
+    assert "_auth_user_id" not in client.session
+
+
+def test_the_time_that_is_told_holds_whatever_the_browsers_were() -> None:
+    for _ in range(LIMIT - 1):
+        log_in("wrong", **{"user-agent": "one"})
+    AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(minutes=14, seconds=59))
+
+    told = int(log_in("wrong", **{"user-agent": "another"}).headers["Retry-After"])
+
+    def status_before_the_end(seconds: int) -> int:
+        """Return the status of the right password when so much of the time is left."""
+        passed = timedelta(seconds=told - seconds)
+        AccessAttempt.objects.update(attempt_time=timezone.now() - passed)
+        return int(log_in("right").status_code)
+
+    assert told > 14 * 60
+    assert AccessAttempt.objects.count() == 1
+    assert (status_before_the_end(10), status_before_the_end(-1)) == (429, 302)
+
+
+def test_each_is_told_the_time_of_his_own_address() -> None:
+    guess(LIMIT)
+    AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(minutes=10))
+    guess(LIMIT, address=ELSEWHERE)
+
+    assert int(log_in("right").headers["Retry-After"]) <= 5 * 60
 
 
 @pytest.mark.parametrize("name", ["a" * 5000, "a\0b", "\ud800", "ada\nada", WIDE])
@@ -188,9 +264,16 @@ def test_a_name_in_another_spelling_is_not_another_name() -> None:
     assert log_in("right").status_code == 429
 
 
-def test_the_secrets_of_a_login_are_not_kept() -> None:
-    log_in("wrong-secret")
+def test_only_the_name_and_the_address_of_a_login_are_kept() -> None:
+    log_in("wrong-secret", **{"user-agent": "wrong-secret", "accept": "wrong-secret"})
 
     kept = AccessAttempt.objects.get()
-    assert "wrong-secret" not in kept.post_data + kept.get_data
-    assert "csrf" not in kept.post_data.replace("csrfmiddlewaretoken=****", "")
+    assert (kept.username, kept.ip_address) == ("ada", HERE)
+    assert kept.post_data == kept.get_data == kept.user_agent == kept.http_accept == ""
+
+
+def test_logins_that_succeed_are_kept_nowhere() -> None:
+    log_in("right")
+
+    assert not AccessLog.objects.exists()
+    assert not AccessAttempt.objects.exists()
