@@ -8,9 +8,10 @@ from csp.decorators import csp_update
 from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import get_template
+from django.utils.deprecation import MiddlewareMixin
 
 from executor_project.policy import hash_of
-from programs.models.persistence import TRANSIENT_ERRORS, note_failure
+from programs.models.persistence import is_outage, note_failure
 
 RETRY_AFTER = 5  # seconds
 
@@ -26,10 +27,21 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
     Needs neither session nor database. The error itself, Django logs.
     """
-    if not isinstance(sys.exception(), TRANSIENT_ERRORS):
+    if not is_outage(sys.exception()):
         return HttpResponse(get_template("500.html").render(), status=500)
-    for connection in connections.all(initialized_only=True):
-        note_failure(connection.alias)  # the next request has a new one
     response = HttpResponse(get_template("503.html").render(), status=503)
     response.headers["Retry-After"] = str(RETRY_AFTER)
     return response
+
+
+class RenewalMiddleware(MiddlewareMixin):
+    """Lets the connections go that an outage has spoiled, so that the next request has new ones.
+
+    Under ASGI `server_error` runs in a thread of its own. This runs in the one that has them.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        if response.status_code == 503:
+            for connection in connections.all(initialized_only=True):
+                note_failure(connection.alias)
+        return response

@@ -6,6 +6,10 @@ import hashlib
 from base64 import b64encode
 
 from csp.constants import NONE, SELF
+from csp.middleware import CSPMiddleware
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 UNSAFE_HASHES = "'unsafe-hashes'"
 
@@ -22,7 +26,7 @@ def hash_of(text: str) -> str:
 # REST framework's pages have one style in an attribute: that of the menu of actions.
 MENU = "float: right; margin-right: 10px"
 
-DIRECTIVES = {
+DIRECTIVES: dict[str, list[str]] = {
     "default-src": [NONE],
     "script-src": [SELF],
     "style-src": [SELF],
@@ -34,3 +38,14 @@ DIRECTIVES = {
     "base-uri": [NONE],
     "frame-ancestors": [NONE],
 }
+
+
+class PolicyMiddleware(CSPMiddleware):
+    """Spares Django's pages of errors with DEBUG, whose style stands in them."""
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        if settings.DEBUG and response.status_code == 400:  # of others it knows by itself
+            return response
+        return super().process_response(request, response)

@@ -24,3 +24,9 @@ def post(client: Client, url: str, body: Any) -> Any:
     """Send `body` as JSON; a text or bytes as they are."""
     raw = body if isinstance(body, (str, bytes)) else json.dumps(body)
     return client.post(url, raw, content_type="application/json")
+
+
+def policy_of(answer: Any) -> dict[str, str]:
+    """Return the directives of its Content-Security-Policy, whose order is none."""
+    parts = answer.headers["Content-Security-Policy"].split("; ")
+    return dict(part.split(" ", 1) for part in parts)

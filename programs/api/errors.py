@@ -10,7 +10,7 @@ from rest_framework.exceptions import APIException, ValidationError
 
 from programs.conf import settings
 from programs.errors import IdempotencyConflict, InvalidProgram, OperationRefused
-from programs.models.persistence import TRANSIENT_ERRORS, note_failure
+from programs.models.persistence import is_outage, note_failure
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def translated(error: Exception) -> Exception:
         return Conflict(encodable(str(error)))
     if isinstance(error, RequestDataTooBig):
         return TooLarge()
-    if isinstance(error, TRANSIENT_ERRORS):
+    if is_outage(error):
         return Unavailable()
     return error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
+import re
 from collections.abc import Callable, Iterator
 from time import monotonic, sleep
 from typing import Any, TypeVar
@@ -28,6 +29,9 @@ T = TypeVar("T")
 # A lost connection, a lock that was not had in time, a deadlock's victim, a server that is
 # starting, read-only or full: all of these may be gone at the next try.
 TRANSIENT_ERRORS = (OperationalError, InterfaceError, InternalError)
+
+# "Operational" as well, SQLite says; but what migrate did not make, no other try finds.
+UNMIGRATED = re.compile(r"no such (table|column)|has no column named")
 
 PATIENCE = 300.0  # seconds: how long a write waits for a database that does not answer
 QUICKEST_CONNECT = 2.0  # seconds: libpq knows no shorter `connect_timeout`
@@ -78,6 +82,11 @@ def persist(write: Callable[[], T], using: str, patience: float = PATIENCE) -> T
             )
         sleep(pause * random.uniform(0.5, 1.0))
         pause = min(pause * 2, 2.0)
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """Tell whether the same may succeed in a moment."""
+    return isinstance(error, TRANSIENT_ERRORS) and not UNMIGRATED.search(str(error))
 
 
 def connect_within(connection: BaseDatabaseWrapper, seconds: float) -> None:
