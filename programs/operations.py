@@ -3,7 +3,8 @@
 Each takes a program or its run id, `by` (who) and `reason` (why), writes what was done in the
 same transaction, and returns the program as it is afterwards. Each raises `OperationRefused`,
 with the state in its message, when the program cannot be treated so, `ProgramNotFound`, and
-`InvalidProgram` where an argument is wrong.
+`InvalidProgram` where an argument is wrong. What depends on how the program stood when somebody
+looked takes the `epoch` that they saw, and is refused once it is another.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ def retry_program(
     *,
     by: str | None = None,
     reason: str = "",
+    epoch: int | None = None,
 ) -> Program:
     """Open an errored or stopped program again, from the step it ended at or from `from_step`.
 
@@ -86,12 +88,14 @@ def retry_program(
             raise InvalidProgram("from_step", f"must be 0 to {last}, not {step}")
         return current.reopen(step)
 
-    retried = _hint(_steer(program, Verb.RETRY, retry, by, reason, {"from_step": from_step}))
+    retried = _hint(_steer(program, Verb.RETRY, retry, by, reason, {"from_step": from_step}, epoch))
     _after_commit(retried, signals.program_retried, from_step=retried.step)
     return retried
 
 
-def skip_step(program: Program | str, *, reason: str, by: str | None = None) -> Program:
+def skip_step(
+    program: Program | str, *, reason: str, by: str | None = None, epoch: int | None = None
+) -> Program:
     """Go on behind the current step as if it had succeeded; a reason is required."""
     if not isinstance(reason, str) or not reason.strip():
         raise InvalidProgram("reason", "is required: say why the step may be skipped")
@@ -101,7 +105,7 @@ def skip_step(program: Program | str, *, reason: str, by: str | None = None) -> 
         detail.update(step=current.step, job=current.job)
         return current.skip()
 
-    skipped = _hint(_steer(program, Verb.SKIP, skip, by, reason, detail))
+    skipped = _hint(_steer(program, Verb.SKIP, skip, by, reason, detail, epoch))
     if skipped.state is State.FINISHED:
         _after_commit(skipped, signals.program_finished)
     return skipped
@@ -114,6 +118,7 @@ def edit_data(
     job_data: Mapping[str, JsonObject] | None = None,
     by: str | None = None,
     reason: str = "",
+    epoch: int | None = None,
 ) -> Program:
     """Put other data in the place of what is stored; None leaves that part as it is."""
     detail: dict[str, Any] = {}
@@ -137,7 +142,7 @@ def edit_data(
 
     if program_data is None and job_data is None:
         raise InvalidProgram("program_data", "and job_data are both absent: nothing to edit")
-    return _steer(program, Verb.EDIT, edit, by, reason, detail)
+    return _steer(program, Verb.EDIT, edit, by, reason, detail, epoch)
 
 
 def _steer(
@@ -147,6 +152,7 @@ def _steer(
     by: str | None,
     reason: str,
     detail: dict[str, Any] | None = None,
+    epoch: int | None = None,
 ) -> Program:
     """Read the program, act on what was read, again if it changed; record who did it and why."""
     using = program.alias if isinstance(program, Program) else settings.DATABASE
@@ -158,10 +164,13 @@ def _steer(
         if current is None:
             raise ProgramNotFound(f"there is no program with the run id {run_id!r}")
         before = current.state
+        stands = f"{before.label}{_circumstances(current)}"
         if not is_allowed(verb, current):
-            holder = f", held by {current.worker}" if current.worker else ""
+            raise OperationRefused(f"program {run_id} is {stands}: it cannot be {verb.label}")
+        if epoch is not None and epoch != current.epoch:
             raise OperationRefused(
-                f"program {run_id} is {before.label}{holder}: it cannot be {verb.label}"
+                f"program {run_id} has changed since it was looked at: it is {stands} now, at step "
+                f"{current.step + 1}; look again before it is {verb.label}"
             )
         with transaction.atomic(using=using):
             if act(current):
@@ -174,6 +183,14 @@ def _steer(
                 )
                 return current
     raise OperationRefused(f"program {run_id} changes too fast: try again")
+
+
+def _circumstances(program: Program) -> str:
+    """Tell who holds the program, and who did something to it last: two may act at once."""
+    holder = f", held by {program.worker}" if program.worker else ""
+    last = program.operations.last()
+    deed = f" (last {last.get_verb_display()} by {last.by})" if last and last.by else ""
+    return f"{holder}{deed}"
 
 
 def _text(field: str, value: Any) -> str | None:

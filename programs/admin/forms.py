@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.text import capfirst
 
 from programs import registry
-from programs.admin.text import as_json, legible
+from programs.admin.text import as_json, legible, names_of
 from programs.conf import settings
 from programs.data import JsonObject
 from programs.errors import InvalidProgram
@@ -21,6 +21,8 @@ from programs.models import Program
 from programs.models.columns import DEFAULT_QUEUE
 from programs.redaction import unmasked
 from programs.submission import QUEUE_NAME_LENGTH, TEXT_LENGTH
+
+RADIOS_AT_MOST = 30  # choices that are all seen at once; more are a list to open
 
 
 class ObjectField(forms.CharField):
@@ -122,7 +124,17 @@ class ReasonForm(ConsoleForm):
         return self.cleaned_data
 
 
-class SkipForm(ReasonForm):
+class AsSeenForm(ReasonForm):
+    """What depends on how the program stood when its page was opened."""
+
+    epoch = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, program: Program, user: Any, data: Any = None) -> None:
+        super().__init__(program, user, data)
+        self.fields["epoch"].initial = program.epoch
+
+
+class SkipForm(AsSeenForm):
     """A step is not skipped without a word."""
 
     def __init__(self, program: Program, user: Any, data: Any = None) -> None:
@@ -130,36 +142,37 @@ class SkipForm(ReasonForm):
         self.fields["reason"].required = True
 
 
-class RetryForm(ReasonForm):
+class RetryForm(AsSeenForm):
     """Where to begin again."""
 
-    from_step = forms.TypedChoiceField(
-        coerce=int, help_text="This step and those behind it run again, with the data as stored."
-    )
+    from_step = forms.TypedChoiceField(coerce=int, help_text="With the data as it is stored.")
     field_order = ["from_step", "reason"]
 
     def __init__(self, program: Program, user: Any, data: Any = None) -> None:
         super().__init__(program, user, data)
         choices = self.fields["from_step"]
         assert isinstance(choices, forms.ChoiceField)
+        if len(program.jobs) <= RADIOS_AT_MOST:
+            choices.widget = forms.RadioSelect()
         choices.choices = list(enumerate(self._labels(program.jobs, program.step)))
         choices.initial = program.step
 
     @staticmethod
     def _labels(jobs: Sequence[str], ended_at: int) -> list[str]:
-        labels = [f"step {index + 1}: {legible(name)}" for index, name in enumerate(jobs)]
-        labels[0] += " (the whole program)"
-        if 0 < ended_at < len(labels):
-            labels[ended_at] += " (where it ended)"
+        """Tell for each step which jobs run again, and which stay done."""
+        labels = []
+        for step in range(len(jobs)):
+            where = " (where it ended)" if step == ended_at else ""
+            kept = f"stays done: {names_of(jobs[:step])}" if step else "the whole program"
+            labels.append(f"step {step + 1}{where}: runs again: {names_of(jobs[step:])}; {kept}")
         return labels
 
 
-class EditForm(ReasonForm):
+class EditForm(AsSeenForm):
     """Other data. Only what differs from what is stored is handed on."""
 
     program_data = ObjectField()
     job_data = ObjectField(help_text="By the names of the jobs. A job's progress may be in here.")
-    epoch = forms.IntegerField(widget=forms.HiddenInput)
     field_order = ["program_data", "job_data", "reason"]
 
     def __init__(self, program: Program, user: Any, data: Any = None) -> None:
@@ -169,7 +182,7 @@ class EditForm(ReasonForm):
         if not may_reveal(user):
             hint = "A secret that is masked stays as it is stored, unless you replace the mask."
             self.fields["program_data"].help_text = hint
-        self.fields["epoch"].initial = program.epoch
+        self.fields["epoch"].required = True
 
     def clean(self) -> dict[str, Any]:
         if not self.errors and self.cleaned_data["epoch"] != self.program.epoch:
@@ -186,6 +199,7 @@ class EditForm(ReasonForm):
             "program_data": self._changed("program_data"),
             "job_data": self._changed("job_data"),
             "reason": self.cleaned_data["reason"],
+            "epoch": self.cleaned_data["epoch"],
         }
 
     def _changed(self, part: str) -> JsonObject | None:

@@ -26,6 +26,11 @@ class Lever:
     def is_permitted(self, request: HttpRequest) -> bool:
         return request.user.has_perm(f"programs.{self.permission}")
 
+    @property
+    def permission_name(self) -> str:
+        """Return the permission as the admin calls it."""
+        return str(dict(Program._meta.permissions)[self.permission])
+
     def fits(self, program: Program) -> bool:
         """Tell whether the operation can be done to `program` as it stands."""
         return operations.is_allowed(self.verb, program)
@@ -85,8 +90,6 @@ LEVERS = {
 }
 
 
-def offered(program: Program, request: HttpRequest) -> list[Lever]:
-    """Return what this user may do to `program` as it stands."""
-    return [
-        lever for lever in LEVERS.values() if lever.fits(program) and lever.is_permitted(request)
-    ]
+def fitting(program: Program) -> list[Lever]:
+    """Return what can be done to `program` as it stands, by whoever may."""
+    return [lever for lever in LEVERS.values() if lever.fits(program)]

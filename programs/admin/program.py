@@ -29,9 +29,9 @@ from programs.admin.bulk import BulkActions
 from programs.admin.catalog import known_jobs
 from programs.admin.filters import StateFilter
 from programs.admin.forms import CreationForm
-from programs.admin.levers import LEVERS, Lever, offered
+from programs.admin.levers import LEVERS, Lever, fitting
 from programs.admin.operation import operations_of
-from programs.admin.steps import steps_of
+from programs.admin.steps import outlook, steps_of
 from programs.admin.text import NOTHING, as_json, legible, moment
 from programs.conf import settings
 from programs.errors import IdempotencyConflict, InvalidProgram, OperationRefused
@@ -123,7 +123,8 @@ class ProgramAdmin(BulkActions):
             "reason": facts.reason(program),
             "error": legible(program.error_message),
             "levers": [
-                (lever, self._url(lever.verb.value, program)) for lever in offered(program, request)
+                (lever, self._url(lever.verb.value, program), lever.is_permitted(request))
+                for lever in fitting(program)
             ],
             "summary": facts.summary(program),
             "steps": steps,
@@ -184,6 +185,7 @@ class ProgramAdmin(BulkActions):
             "title": f"{lever.label}: {legible(program)}",
             "form": form,
             "lever": lever,
+            "outlook": outlook(lever.verb, program),
             "program": program,
             "state": facts.state(program),
             "progress": facts.progress(program),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from programs.admin.text import duration, legible, moment
+from programs.admin.text import duration, legible, moment, names_of
 from programs.models import Attempt, Ending, Program, Verb
 from programs.models.state import ENDED
 
@@ -51,6 +51,31 @@ class ShownStep:
     standing: str
     is_current: bool
     attempts: list[ShownAttempt]
+
+
+def outlook(verb: Verb, program: Program) -> str:
+    """Tell which jobs will run, stay out or be skipped, once this is done to the program.
+
+    A retry tells it for each step that one may choose.
+    """
+    jobs = program.jobs if isinstance(program.jobs, list) else []
+    current, behind = names_of(jobs[program.step : program.step + 1]), jobs[program.step + 1 :]
+    rest = names_of(behind)
+    is_held = program.worker is not None
+    if verb is Verb.STOP:
+        left_out = f"{rest} will not run" if behind else "it is the last job"
+        if is_held:
+            return f"{current} runs now and ends at its next checkpoint; {left_out}."
+        return f"{names_of(jobs[program.step :])} will not run."
+    if verb is Verb.PAUSE:
+        first = f"{current} ends first; {rest or 'nothing'}" if is_held else f"{current}, {rest}"
+        return f"{first.rstrip(', ')} will wait until the program is resumed."
+    if verb is Verb.RESUME:
+        return f"{names_of(jobs[program.step :])} will run."
+    if verb is Verb.SKIP:
+        next_ones = f"{rest} will run" if behind else "the program is finished"
+        return f"{current} (step {program.step + 1}) will not run; {next_ones}."
+    return ""
 
 
 def steps_of(program: Program) -> tuple[list[ShownStep], bool]:

@@ -7,6 +7,7 @@ turn the direction of the text beside them, or that cannot be seen.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -26,6 +27,16 @@ NOTHING = "-"  # stands where there is nothing to show
 def legible(value: object) -> str:
     """Return `value` as text that cannot pose as another; None is the empty text."""
     return "" if value is None else str(value).translate(LEGIBLE)
+
+
+def names_of(jobs: Sequence[object]) -> str:
+    """Return the names of jobs in one line, however many there are.
+
+    >>> names_of(["a", "b"]), names_of(["a"] * 9)
+    ('a, b', 'a, a, a, a … (9 jobs)')
+    """
+    shown = ", ".join(legible(job) for job in jobs[:4])
+    return f"{shown} … ({len(jobs)} jobs)" if len(jobs) > 5 else ", ".join(map(legible, jobs))
 
 
 def as_json(value: object) -> str:

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from programs import operations
 from programs.admin.levers import LEVERS
 from programs.models import Operation, Program, State, Verb
 from programs.submission import create_program
@@ -185,6 +186,56 @@ def test_an_edit_does_not_undo_what_the_jobs_stored_meanwhile(admin_client: Clie
 
     assert "has changed since" in str(response.context["form"].non_field_errors())
     assert Program.objects.get().job_data == {"count": {"n": 1}}
+
+
+def test_a_retry_of_what_has_been_retried_since_is_refused_and_says_by_whom(
+    admin_client: Client,
+) -> None:
+    program = program_in(State.ERRORED)
+    epoch = admin_client.get(page_for(Verb.RETRY, program)).context["form"]["epoch"].value()
+    operations.retry_program(program, by="eve")
+    run(program)  # and it has errored again
+
+    given = {"from_step": "0", "epoch": epoch}
+    response = admin_client.post(page_for(Verb.RETRY, program), given, follow=True)
+
+    (told,) = texts(response)
+    assert "has changed since it was looked at: it is errored (last retried by eve) now" in told
+    assert Operation.objects.count() == 1
+
+
+def test_a_retry_tells_for_each_step_what_runs_again_and_what_stays_done(
+    admin_client: Client,
+) -> None:
+    program = create_program(["noop", "behave", "count"], failing())
+    run(program)
+    page = admin_client.get(page_for(Verb.RETRY, program)).content.decode()
+    assert "step 1: runs again: noop, behave, count; the whole program" in page
+    assert "step 2 (where it ended): runs again: behave, count; stays done: noop" in page
+    assert 'type="radio"' in page
+
+
+@pytest.mark.parametrize(
+    ("verb", "state", "told"),
+    [
+        (Verb.STOP, State.WAITING, "behave, noop will not run."),
+        (Verb.STOP, State.RUNNING, "behave runs now and ends at its next checkpoint; noop will"),
+        (Verb.PAUSE, State.WAITING, "behave, noop will wait until the program is resumed."),
+        (Verb.RESUME, State.PAUSED, "behave, noop will run."),
+        (Verb.SKIP, State.ERRORED, "behave (step 1) will not run; noop will run."),
+    ],
+)
+def test_a_page_tells_what_will_become_of_the_jobs(
+    admin_client: Client, verb: Verb, state: State, told: str
+) -> None:
+    assert told in admin_client.get(page_for(verb, program_in(state))).content.decode()
+
+
+@every_verb
+def test_a_lever_that_one_may_not_pull_names_the_missing_permission(verb: Verb) -> None:
+    page = client_of(VIEW).get(page_of(program_in(DEEDS[verb][0]))).content.decode()
+    lever = LEVERS[verb]
+    assert f"{lever.label}: needs the permission “{lever.permission_name}”" in page
 
 
 # Many programs ------------------------------------------------------------------------------

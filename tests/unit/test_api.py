@@ -147,7 +147,9 @@ def test_a_stop_in_a_state_that_does_not_allow_it_is_a_conflict(grace: Client) -
     response = post(grace, stop_of(program), {})
 
     assert response.status_code == 409
-    assert response.json()["detail"].endswith("is stopped: it cannot be stopped")
+    assert response.json()["detail"].endswith(
+        "is stopped (last stopped by grace): it cannot be stopped"
+    )
 
 
 @pytest.mark.parametrize(
