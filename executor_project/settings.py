@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,27 @@ def listed(name: str) -> list[str]:
     return [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
 
 
-DEBUG = os.environ.get("DEBUG", "").lower() in ("1", "true", "yes", "on")
+def number(name: str, default: int) -> int:
+    """Return a variable that holds a whole number, of at most nine digits; empty is not set."""
+    text = os.environ.get(name, "").strip()
+    if text and not re.fullmatch(r"[0-9]{1,9}", text):
+        raise ImproperlyConfigured(f"{name}={text} is no number: give digits alone, as {default}")
+    return int(text or default)
+
+
+SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True)
+SWITCH |= dict.fromkeys(("0", "false", "no", "off"), False)
+
+
+def switch(name: str, default: bool) -> bool:
+    """Return a variable that is on or off; empty is not set."""
+    text = os.environ.get(name, "").strip()
+    if text and text.lower() not in SWITCH:
+        raise ImproperlyConfigured(f"{name}={text} is neither on nor off: give 1 or 0")
+    return SWITCH.get(text.lower(), default)
+
+
+DEBUG = switch("DEBUG", False)
 
 SECRET_KEY = os.environ.get("SECRET_KEY", "")
 if not SECRET_KEY:
@@ -50,13 +71,6 @@ def require_lasting_secret() -> None:
     """Refuse to serve with a key that no other process knows, and that ends with this one."""
     if not DEBUG and not os.environ.get("SECRET_KEY"):
         raise ImproperlyConfigured("SECRET_KEY is not set: give one, or DEBUG=1 to develop")
-
-
-def proxies(text: str) -> int:
-    """Return how many proxies are told of."""
-    if not (text.isascii() and text.isdecimal()):
-        raise ImproperlyConfigured(f"TRUSTED_PROXIES={text} is no number of proxies")
-    return int(text)
 
 
 ALLOWED_HOSTS = listed("ALLOWED_HOSTS")
@@ -185,16 +199,16 @@ AXES_VERBOSE = False
 
 # The scheme and the address that the client came with: proxies tell them. Where there is none,
 # anybody could.
-TRUSTED_PROXIES = proxies(os.environ.get("TRUSTED_PROXIES") or "0")
+TRUSTED_PROXIES = number("TRUSTED_PROXIES", 0)
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 if not DEBUG:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
-    SECURE_SSL_REDIRECT = os.environ.get("SECURE_SSL_REDIRECT", "1") != "0"
-    SECURE_HSTS_SECONDS = int(os.environ.get("SECURE_HSTS_SECONDS", "31536000"))
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = os.environ.get("SECURE_HSTS_INCLUDE_SUBDOMAINS", "1") != "0"
+    SECURE_SSL_REDIRECT = switch("SECURE_SSL_REDIRECT", True)
+    SECURE_HSTS_SECONDS = number("SECURE_HSTS_SECONDS", 31_536_000)  # a year
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = switch("SECURE_HSTS_INCLUDE_SUBDOMAINS", True)
 
 # Beside these, Django's defaults: nosniff, no frames, and nothing told to other origins.
 CONTENT_SECURITY_POLICY = {"DIRECTIVES": policy.DIRECTIVES}

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.views.debug import get_default_exception_reporter_filter
 from pytest_django.fixtures import Settings
 
+from executor_project import settings as settings_of_the_project
 from executor_project.policy import MENU, PolicyMiddleware, hash_of
+from executor_project.settings import number, switch
 from tests.clients import policy_of
 
 ROOT = Path(__file__).parents[2]
@@ -95,12 +98,68 @@ def test_a_proxy_is_believed_only_where_there_is_one(
     assert done.stdout.strip() == str(believed and (believed, "https")), done.stderr
 
 
-@pytest.mark.parametrize("told", ["one", "-1", "²"])
-def test_a_number_of_proxies_that_is_none_is_refused(told: str) -> None:
-    done = python("manage.py", "check", TRUSTED_PROXIES=told)
+NUMBERS = ("TRUSTED_PROXIES", "SECURE_HSTS_SECONDS")
+SWITCHES = ("DEBUG", "SECURE_SSL_REDIRECT", "SECURE_HSTS_INCLUDE_SUBDOMAINS")
 
-    assert f"TRUSTED_PROXIES={told} is no number of proxies" in done.stderr
-    assert done.returncode == 1
+
+@pytest.mark.parametrize("told", ["one", "1y", "-5", "²", "9" * 10])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_that_is_none_is_refused_by_name(
+    name: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, told)
+
+    with pytest.raises(ImproperlyConfigured, match=f"^{name}={told} is no number: give digits"):
+        number(name, 0)
+
+
+@pytest.mark.parametrize("told", ["never", "2", "-"])
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_switch_that_is_neither_on_nor_off_is_refused_by_name(
+    name: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, told)
+
+    with pytest.raises(ImproperlyConfigured, match=f"^{name}={told} is neither on nor off: give"):
+        switch(name, True)
+
+
+@pytest.mark.parametrize(
+    ("told", "default", "meant"),
+    [(" 1", False, True), ("Yes", False, True), ("false", True, False), ("0", True, False)]
+    + [(nothing, default, default) for nothing in ("", " ") for default in (True, False)],
+)
+def test_a_switch_is_understood(
+    told: str, default: bool, meant: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWITCHED", told)
+
+    assert switch("SWITCHED", default) is meant
+
+
+@pytest.mark.parametrize(("told", "meant"), [(" 1", 1), ("0", 0), ("", 7), (" ", 7)])
+def test_a_number_is_understood(told: str, meant: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBERED", told)
+
+    assert number("NUMBERED", 7) == meant
+
+
+@pytest.mark.parametrize("name", [*NUMBERS, *SWITCHES])
+def test_each_variable_is_read_so(name: str) -> None:
+    wrong, empty = (python("manage.py", "check", **{name: told}) for told in ("wrong", ""))
+
+    assert f"{name}=wrong is n" in wrong.stderr.splitlines()[-1]
+    assert (wrong.returncode, empty.returncode) == (1, 0), empty.stderr
+
+
+def test_no_other_checks_are_silenced_than_these() -> None:
+    assert settings_of_the_project.SILENCED_SYSTEM_CHECKS == ["security.W021", "programs.W001"]
+
+
+def test_a_connection_takes_no_longer_than_a_page_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://db/programs")
+
+    assert settings_of_the_project.database()["OPTIONS"] == {"connect_timeout": 5}
 
 
 @pytest.mark.django_db
