@@ -164,7 +164,6 @@ def start_web(site: Site, static_root: Path) -> Iterator[Start]:
         "SECRET_KEY": "for the tests of the web server",
         "ALLOWED_HOSTS": "127.0.0.1",
         "TRUSTED_PROXIES": "1",
-        "FORWARDED_ALLOW_IPS": "192.0.2.1",  # gunicorn's own trust is in all of this machine
     }
 
     def start(**environment: str) -> Web:

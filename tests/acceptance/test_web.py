@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from textwrap import dedent
+
 import pytest
 from playwright.sync_api import Page
 
 from programs.models import Program
 from programs.submission import create_program
-from tests.site import SITE, Site
+from tests.site import ROOT, SITE, Site
 from tests.web import Start
 
 pytestmark = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
@@ -45,6 +49,17 @@ def test_https_is_believed_only_of_a_proxy(start_web: Start, proxies: str, statu
     web = start_web(TRUSTED_PROXIES=proxies)
 
     assert web.client().get("/").status == status
+
+
+@pytest.mark.parametrize("told", [{"TRUSTED_PROXIES": "0"}, {"ALLOWED_HOSTS": "elsewhere"}, PLAIN])
+def test_a_server_that_answers_is_healthy(start_web: Start, told: dict[str, str]) -> None:
+    web = start_web(**told)
+    check = (ROOT / "compose.yaml").read_text().partition("- -c\n        - |\n")[2]
+    code = dedent(check.partition("      interval:")[0]).replace("8000", str(web.port))
+
+    assert subprocess.run([sys.executable, "-c", code], timeout=10, check=False).returncode == 0
+    web.end()
+    assert subprocess.run([sys.executable, "-c", code], timeout=10, check=False).returncode == 1
 
 
 def test_who_guesses_waits_whatever_he_says_where_he_is(start_web: Start) -> None:
