@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Asks the advisory service whether a known vulnerability is in what is installed here.
 
-Fails when there is one. Where the service cannot be asked, it says that nothing was audited, and
-is content: no change of ours is wrong because the network is away.
+Fails when there is one, and when pip-audit itself fails. Where the service cannot be asked, it says
+that nothing was audited, and is content: no change of ours is wrong because the network is away.
 """
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -15,6 +16,13 @@ DEADLINE = 120  # seconds for all of it
 ANSWER = 10  # seconds for each answer of the service
 
 OPTIONS = ["--local", "--format=json", "--progress-spinner=off", f"--timeout={ANSWER}"]
+
+# What pip-audit says of a service that is not there, refuses or does not answer in time.
+AWAY = re.compile(
+    r"^(\S+\.)?(ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError)\b"
+    r"|^\S*HTTPError: 5\d\d\b|Could not connect to|network may be blocking|could not be audited",
+    re.MULTILINE,
+)
 
 # Comes with Python and not by our requirements; installs packages, and serves nothing.
 NOT_OURS = {"pip"}
@@ -77,9 +85,12 @@ def main() -> int:
         print(f"Nothing was audited: the advisory service took more than {DEADLINE} s.")
         return 0
     except (KeyError, ValueError):  # it ended early, as without a network
-        reason = (done.stderr.splitlines() or ["pip-audit said nothing"])[-1]
-        print(f"Nothing was audited: {reason[:300]}")
-        return 0
+        reason = (done.stderr.splitlines() or ["pip-audit said nothing"])[-1][:300]
+        if AWAY.search(done.stderr):
+            print(f"Nothing was audited: {reason}")
+            return 0
+        print(f"Nothing was audited, pip-audit failed: {reason}")
+        return 1
     print(*report.lines(), sep="\n")
     return 1 if report.vulnerable else 0
 

@@ -68,15 +68,54 @@ def test_a_known_vulnerability_fails_and_is_named_with_its_remedy(tmp_path: Path
     assert done.returncode == 1
 
 
+CONNECTION = "requests.exceptions.ConnectionError: no such host"
+TIP = "ERROR:pip_audit._cli:Tip: your network may be blocking this service."
+BUSY = "requests.exceptions.HTTPError: 503 Server Error"
+
+
+@pytest.mark.parametrize("said", [CONNECTION, TIP, BUSY, "ReadTimeout: it took too long"])
+def test_without_an_answer_it_says_so_and_goes_on(tmp_path: Path, said: str) -> None:
+    done = audit(tmp_path, f"import sys; sys.exit({said!r})")
+
+    assert (done.stdout, done.returncode) == (f"Nothing was audited: {said}\n", 0), done.stderr
+
+
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("raise ConnectionError('no network')", "ConnectionError: no network"),
+        ("import json; json.no_timeout", "module 'json' has no attribute 'no_timeout'"),
+        ("import sys; sys.exit('error: unrecognized arguments')", "unrecognized arguments"),
         ("", "pip-audit said nothing"),
         ("print('{}')", "pip-audit said nothing"),
     ],
 )
-def test_without_an_answer_it_says_so_and_goes_on(tmp_path: Path, script: str, said: str) -> None:
+def test_an_audit_that_breaks_is_none(tmp_path: Path, script: str, said: str) -> None:
     done = audit(tmp_path, script)
 
-    assert (done.stdout, done.returncode) == (f"Nothing was audited: {said}\n", 0), done.stderr
+    assert done.stdout.startswith("Nothing was audited, pip-audit failed: "), done.stderr
+    assert said in done.stdout
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("audited", "tested", "status"), [(0, 0, 0), (2, 0, 2), (0, 3, 3), (2, 3, 3)]
+)
+def test_ci_runs_the_tests_whatever_the_audit_finds_and_fails_by_both(
+    tmp_path: Path, audited: int, tested: int, status: int
+) -> None:
+    make = tmp_path / "make"
+    make.write_text(f'#!/bin/sh\necho "$1"\n[ "$1" = audit ] && exit {audited}\nexit {tested}\n')
+    make.chmod(0o755)
+
+    done = subprocess.run(
+        [ROOT / ".ci" / "run"],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert done.stdout.split("\n")[-3:] == ["audit", "test", ""]
+    assert done.returncode == status, done.stderr
+    assert ("make audit failed" in done.stderr) == (bool(audited) and not tested)
