@@ -93,6 +93,24 @@ def test_nobody_logs_in_while_the_database_is_read_only(site: Site, start_web: S
     assert client.log_in("ada", "right").status == 302
 
 
+@pytest.mark.parametrize("form", [False, True])
+def test_a_connection_that_is_kept_does_not_stay_read_only(
+    site: Site, start_web: Start, form: bool
+) -> None:
+    ada = start_web().client("right")
+
+    with read_only(site.environment["DATABASE_URL"]):
+        ada.port = start_web(TEST_CONN_MAX_AGE="600").port
+        for _ in range(4):  # both threads
+            if form:
+                assert is_a_page(ada.submit(f"{LIST}add/", jobs="noop", queue="default"))
+            else:
+                assert is_json(ada.post(API, BODY))
+
+    for _ in range(4):
+        assert_it_works(ada)
+
+
 @pytest.fixture
 def offline(postgres: Postgres) -> Callable[[], Any]:
     """A context in which the server of the database is stopped."""
