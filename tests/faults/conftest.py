@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from tests.faults.auditor import Findings
 from tests.servers import Postgres, RabbitMQ
 from tests.site import SITE, connect
 
+# Where the table is kept between runs that make one together.
+TABLE = Path(os.environ["FAULTS_TABLE"]) if "FAULTS_TABLE" in os.environ else None
 ROW = "fault"  # the property of a test's report that holds its line of the table
 
 
@@ -110,8 +113,10 @@ def verdict(request: pytest.FixtureRequest) -> Verdict:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the table: a line a fault."""
-    rows = []
+    """Print the table: a line a fault; first come those of earlier runs with the same file."""
+    if hasattr(terminalreporter.config, "workerinput"):
+        return  # one of several processes, whose reports go to the one that prints
+    rows = json.loads(TABLE.read_text()) if TABLE and TABLE.exists() else []
     for outcome in ("passed", "failed", "error"):
         for report in terminalreporter.stats.get(outcome, ()):
             row = dict(getattr(report, "user_properties", ())).get(ROW)
@@ -119,6 +124,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
                 rows.append((outcome, report.duration, row))
     if not rows:
         return
+    if TABLE:
+        TABLE.write_text(json.dumps(rows))
     width = max(len(row["name"]) for _, _, row in rows)
     terminalreporter.section(f"faults (seed {SEED}, lease {LEASE:g} s)")
     terminalreporter.line(
