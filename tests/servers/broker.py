@@ -129,8 +129,7 @@ def _private() -> RabbitMQ:
 def _process(binaries: Path, port: int) -> Process:
     folder = new_folder("rabbitmq")
     (folder / "rabbitmq.conf").write_text(
-        f"listeners.tcp.1 = 127.0.0.1:{port}\n"
-        "log.console = true\n"  # as in a container
+        f"listeners.tcp.1 = 127.0.0.1:{port}\nlog.console = true\n"  # as in a container
     )
     (folder / "enabled_plugins").write_text("[].\n")
     environment = {
