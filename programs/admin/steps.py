@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from programs.admin.text import duration, legible, moment, names_of
+from programs.admin.timeline import StepTime, timeline_of
 from programs.models import Attempt, Ending, Program, Verb
 from programs.models.state import ENDED
 
@@ -50,6 +51,7 @@ class ShownStep:
     job: str
     standing: str
     is_current: bool
+    time: StepTime | None  # None: it has not begun
     attempts: list[ShownAttempt]
 
 
@@ -84,6 +86,8 @@ def steps_of(program: Program) -> tuple[list[ShownStep], bool]:
     attempts: dict[int, list[ShownAttempt]] = {}
     for attempt in newest[:ATTEMPTS_SHOWN]:
         attempts.setdefault(attempt.step, []).append(ShownAttempt.of(attempt))
+    are_all = len(newest) <= ATTEMPTS_SHOWN
+    times = timeline_of(program, newest[ATTEMPTS_SHOWN - 1 :: -1], are_all=are_all)
     skipped = skipped_steps(program)
     shown = [
         ShownStep(
@@ -91,11 +95,12 @@ def steps_of(program: Program) -> tuple[list[ShownStep], bool]:
             job=legible(name),
             standing="skipped" if index in skipped else standing(program, index),
             is_current=index == program.step,
+            time=times.get(index),
             attempts=attempts.get(index, []),
         )
         for index, name in enumerate(program.jobs if isinstance(program.jobs, list) else [])
     ]
-    return shown, len(newest) > ATTEMPTS_SHOWN
+    return shown, not are_all
 
 
 def standing(program: Program, step: int) -> str:
