@@ -23,18 +23,23 @@ def stranger(arena: Arena) -> Program:
 
 
 def heard_at(arena: Arena, rabbitmq: RabbitMQ, queue: str = "default", within: float = 30) -> float:
-    """Return when a hint that was sent now has started its program, by `lease_clock`."""
+    """Return when a hint that was sent now has started its program, by `lease_clock`.
+
+    It is sent again and again: the queue may have no leader yet, or may have to be made anew,
+    and until then the broker drops what is sent to it.
+    """
     program = stranger(arena)
+    sent_at = float("-inf")
 
-    def is_sent() -> bool:
-        try:
-            send(rabbitmq, broker_queue(queue), *hints(program.run_id))
-        except (AMQPError, OSError):  # the broker answers, but the queue has no leader yet
-            return False
-        return True
+    def found() -> float | None:
+        nonlocal sent_at
+        if lease_clock() - sent_at > 0.5:
+            sent_at = lease_clock()
+            with contextlib.suppress(AMQPError, OSError):
+                send(rabbitmq, broker_queue(queue), *hints(program.run_id))
+        return started_at(arena, program)
 
-    eventually(is_sent, within=within, every=0.1)
-    at = eventually(lambda: started_at(arena, program), within=within, every=0.05)
+    at = eventually(found, within=within, every=0.05)
     assert at is not None
     return at
 
