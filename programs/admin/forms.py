@@ -159,12 +159,18 @@ class RetryForm(AsSeenForm):
 
     @staticmethod
     def _labels(jobs: Sequence[str], ended_at: int) -> list[str]:
-        """Tell for each step which jobs run again, and which stay done."""
+        """Tell for each step which jobs run again, which stay done, and which are left out."""
         labels = []
         for step in range(len(jobs)):
             where = " (where it ended)" if step == ended_at else ""
-            kept = f"stays done: {names_of(jobs[:step])}" if step else "the whole program"
-            labels.append(f"step {step + 1}{where}: runs again: {names_of(jobs[step:])}; {kept}")
+            told = [f"runs again: {names_of(jobs[step:])}"]
+            if done := jobs[: min(step, ended_at)]:
+                told.append(f"stays done: {names_of(done)}")
+            if left_out := jobs[ended_at:step]:
+                told.append(f"is left out, though not done: {names_of(left_out)}")
+            if not step:
+                told.append("the whole program")
+            labels.append(f"step {step + 1}{where}: {'; '.join(told)}")
         return labels
 
 

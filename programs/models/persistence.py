@@ -46,8 +46,9 @@ def persist(write: Callable[[], T], using: str, patience: float = PATIENCE) -> T
     `write` must be safe to repeat: the commit of a failed call is unknown. Inside a transaction
     of the caller's it is called once, since only the caller can repeat that.
 
-    Raises the last of `TRANSIENT_ERRORS` once `patience` (seconds) is used up; the fence keeps
-    whoever comes later from writing over another's work, so a long patience is safe.
+    Raises the last of `TRANSIENT_ERRORS` once `patience` (seconds) is used up, and at once where
+    it is no outage; the fence keeps whoever comes later from writing over another's work, so a
+    long patience is safe.
     """
     connection = connections[using]
     give_up_at = monotonic() + patience
@@ -73,7 +74,7 @@ def persist(write: Callable[[], T], using: str, patience: float = PATIENCE) -> T
             note_failure(using)
             # Where packets vanish, the next try takes as long as a connection may take.
             next_takes = QUICKEST_CONNECT if monotonic() - began > 1.0 else 0.0
-            if monotonic() + pause + next_takes > give_up_at:
+            if not is_outage(error) or monotonic() + pause + next_takes > give_up_at:
                 raise
             logger.warning(
                 "the database did not take a write, trying again: %s",

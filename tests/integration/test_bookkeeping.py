@@ -17,6 +17,7 @@ from programs import execution, operations, signals
 from programs.conf import settings as executor_settings
 from programs.lease import Lease
 from programs.models import Program, State
+from programs.models.persistence import persist
 from programs.models.transitions import Standing
 from programs.submission import create_program, create_programs
 from programs.worker.child import listen
@@ -375,3 +376,16 @@ def test_a_locked_row_of_the_worker_itself_costs_no_lease(monkeypatch) -> None:
     finally:
         backend.rollback()
         backend.close()
+
+
+@on_sqlite
+def test_what_migrate_did_not_make_is_not_waited_for() -> None:
+    tries = []
+
+    def write() -> None:
+        tries.append(1)
+        raise OperationalError("no such table: programs")
+
+    with pytest.raises(OperationalError, match="no such table"):
+        persist(write, executor_settings.DATABASE)
+    assert len(tries) == 1

@@ -212,6 +212,7 @@ def test_a_retry_tells_for_each_step_what_runs_again_and_what_stays_done(
     page = admin_client.get(page_for(Verb.RETRY, program)).content.decode()
     assert "step 1: runs again: noop, behave, count; the whole program" in page
     assert "step 2 (where it ended): runs again: behave, count; stays done: noop" in page
+    assert "stays done: noop; is left out, though not done: behave" in page
     assert 'type="radio"' in page
 
 
