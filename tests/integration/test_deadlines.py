@@ -133,6 +133,17 @@ def test_at_its_end_even_a_statement_that_runs_is_given_up(proxy: Proxy) -> None
         ask("SELECT pg_sleep(60)", until=time.monotonic() + 0.3)
 
 
+def test_a_line_that_is_slow_is_left_alone(proxy: Proxy) -> None:
+    """One span may hold many round trips: a session that was busy a moment ago is at work."""
+    ask()
+    raw = connections[FAR].connection
+    proxy.delay = 0.1
+    with answer_expected(FAR), connections[FAR].cursor() as cursor:
+        for _ in range(15):
+            cursor.execute("SELECT 1")
+    assert connections[FAR].connection is raw
+
+
 def test_an_idle_connection_is_never_touched(proxy: Proxy) -> None:
     ask()
     raw = connections[FAR].connection
