@@ -1,9 +1,21 @@
 """The bookkeeping: one noun a file. Querysets are adjectives, model methods are verbs."""
 
 from programs.models.attempt import Attempt, Ending
+from programs.models.bulk import BulkOutcome
 from programs.models.operation import Operation, Verb
 from programs.models.program import Program
+from programs.models.queue import Queue
 from programs.models.state import State
 from programs.models.worker import Worker
 
-__all__ = ["Attempt", "Ending", "Operation", "Program", "State", "Verb", "Worker"]
+__all__ = [
+    "Attempt",
+    "BulkOutcome",
+    "Ending",
+    "Operation",
+    "Program",
+    "Queue",
+    "State",
+    "Verb",
+    "Worker",
+]

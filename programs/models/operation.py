@@ -1,4 +1,4 @@
-"""Operations: what operators did to a program, by whom, when and why."""
+"""Operations: what operators did to a program, a queue or a worker, by whom, when and why."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from programs.models.clock import Utc
 
 
 class Verb(models.TextChoices):
-    """What an operator can do to a program."""
+    """What an operator can do."""
 
     STOP = "stop", "stopped"
     PAUSE = "pause", "paused"
@@ -17,6 +17,9 @@ class Verb(models.TextChoices):
     RETRY = "retry", "retried"
     SKIP = "skip", "moved on"
     EDIT = "edit", "edited"
+    PAUSE_QUEUE = "pause_queue", "paused queue"
+    RESUME_QUEUE = "resume_queue", "resumed queue"
+    DRAIN_WORKER = "drain_worker", "drained worker"
 
 
 class OperationManager(models.Manager["Operation"]):
@@ -32,7 +35,9 @@ class Operation(models.Model):
         on_delete=models.CASCADE,
         related_name="operations",
         db_constraint=False,
+        null=True,
     )
+    subject = models.CharField(max_length=150, null=True)  # without a program: queue or worker
     verb = models.CharField(max_length=16, choices=Verb.choices)
     by = models.CharField(max_length=255, null=True)
     reason = models.TextField(null=True)

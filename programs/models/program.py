@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from django.db import connections, models, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
 from programs.conf import settings
 from programs.models.claiming import claiming
 from programs.models.clock import Utc
 from programs.models.persistence import brief_transaction
-from programs.models.state import OPEN, State, where
+from programs.models.state import CLAIMED, OPEN, State, where
 from programs.models.steering import Steering
 from programs.models.transitions import Transitions
 
@@ -131,6 +131,10 @@ class ProgramManager(models.Manager["Program"]):
         return ProgramQuerySet(self.model, using=self._db or settings.DATABASE)
 
 
+def _index(name: str, *fields: str, only: Q | None = None) -> models.Index:
+    return models.Index(fields=fields, name=f"{settings.TABLE_NAME}_{name}_idx", condition=only)
+
+
 class Program(Transitions, Steering):  # type: ignore[misc]  # (two readings of get_next_by_…)
     """One program. The row is the truth about it; everything else is a hint."""
 
@@ -142,9 +146,16 @@ class Program(Transitions, Steering):  # type: ignore[misc]  # (two readings of 
         # Not `unique=True`, which brings a second index for LIKE on PostgreSQL: each claim and
         # release writes to every index.
         unique_together = (("run_id",), ("idempotency_key",))
+        # Partial, but for one: a program has an entry only while it is what the index is for.
         indexes = (
-            models.Index(fields=("queue", "due_at"), name=f"{settings.TABLE_NAME}_due_idx"),
-            models.Index(fields=("worker",), name=f"{settings.TABLE_NAME}_worker_idx"),
+            _index("due", "queue", "due_at", only=Q(due_at__isnull=False)),
+            _index("worker", "worker", only=CLAIMED),
+            _index("finish", "finished_at", only=where(State.FINISHED)),
+            _index("error", "errored_at", only=where(State.ERRORED)),
+            _index("stop", "stopped_at", only=where(State.STOPPED)),
+            _index("pause", "paused_at", only=where(State.PAUSED)),
+            _index("asked", "stop_requested_at", only=where(State.STOPPING)),
+            _index("create", "created_at"),
         )
         permissions = (
             ("stop_program", "Can stop programs"),

@@ -46,12 +46,14 @@ class Worker(models.Model):
     started_at = models.DateTimeField(db_default=Utc())
     last_seen_at = models.DateTimeField(db_default=Utc())
     stopped_at = models.DateTimeField(null=True)
+    drain_requested_at = models.DateTimeField(null=True)
 
     objects = WorkerManager.from_queryset(WorkerQuerySet)()
 
     class Meta:
         db_table = f"{settings.TABLE_NAME}_worker"
         ordering = ("-id",)
+        permissions = (("drain_worker", "Can drain workers"),)
 
     def __str__(self) -> str:
         return self.name

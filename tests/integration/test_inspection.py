@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from programs import inspection, operations
-from programs.inspection import Reason, why
+from programs import operations
+from programs.inspection import Reason, waiting, why
 from programs.models import Program, State, Worker
 from programs.submission import create_program
 from tests.running import SLOT, carry, claim, claimed, fresh, make_due, run
@@ -131,4 +131,4 @@ def test_a_row_of_another_program_waits_for_a_hint() -> None:
 
 
 def test_lengths_of_time_are_said_as_people_say_them() -> None:
-    assert doctest.testmod(inspection).failed == 0
+    assert doctest.testmod(waiting).failed == 0

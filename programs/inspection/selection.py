@@ -1,0 +1,249 @@
+"""Which programs are meant: the filters of the console's list, of bulk operations, of the API.
+
+Whatever is asked for, a page looks at a bounded part of the table. A state and dates are found by
+an index. The rest is looked for among the newest programs, as many as `WINDOW`, and the page tells
+how far it came, so that one can go on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from django.conf import settings as django_settings
+from django.db.models import Q, TextField
+from django.db.models.functions import Cast
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+
+from programs.errors import InvalidProgram
+from programs.models import Program, State
+from programs.models.program import ProgramQuerySet
+
+WINDOW = 100_000  # programs that a search looks at for one page
+COUNTED = 10_000  # the most that is counted of a state: beyond, "more than" is told
+MATCHES_COUNTED = 100_000  # the same of a whole selection, before something is done to all of it
+TEXT_LENGTH = 255  # characters
+PARAMETERS = ("state", "q", "queue", "job", "worker", "since", "until")
+
+# When a program came into a state: what its list is ordered by, and what dates are about.
+MOMENTS: dict[State | None, str] = {
+    State.FINISHED: "finished_at",
+    State.ERRORED: "errored_at",
+    State.STOPPED: "stopped_at",
+    State.PAUSED: "paused_at",
+    State.STOPPING: "stop_requested_at",
+}
+
+RUN_ID = re.compile(r"[0-9a-f]{24}")  # one of ours, whole
+
+
+class Page(NamedTuple):
+    """Some of the programs of a selection, the newest first."""
+
+    programs: list[Program]
+    older: str  # the cursor of the next page; empty at the end
+    searched_back_to: datetime | None  # where the search paused, with more programs behind
+
+
+class Count(NamedTuple):
+    """How many programs there are, as far as they were counted."""
+
+    number: int
+    is_exact: bool
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What an operator has filtered for. An empty field leaves its question open."""
+
+    state: State | None = None
+    q: str = ""  # a part of the error message, the creator, the run id or a job's name
+    queue: str = ""
+    job: str = ""
+    worker: str = ""  # that holds it now
+    since: datetime | None = None  # of `moment`; inclusive
+    until: datetime | None = None  # exclusive
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any]) -> Selection:
+        """Read the parameters of a URL; raise `InvalidProgram` that names the wrong one."""
+        texts = {name: _text(name, given.get(name)) for name in PARAMETERS}
+        state = texts["state"]
+        if state and state not in State.values:
+            raise InvalidProgram("state", f"must be one of {', '.join(State.values)}")
+        return cls(
+            state=State(state) if state else None,
+            q=texts["q"],
+            queue=texts["queue"],
+            job=texts["job"],
+            worker=texts["worker"],
+            since=_moment("since", texts["since"]),
+            until=_moment("until", texts["until"], timedelta(days=1)),
+        )
+
+    def encode(self) -> dict[str, str]:
+        """Return what `parse` reads, without what is empty."""
+        values = {name: getattr(self, name) for name in PARAMETERS}
+        texts = {
+            name: value.isoformat() if isinstance(value, datetime) else str(value or "")
+            for name, value in values.items()
+        }
+        return {name: text for name, text in texts.items() if text}
+
+    @property
+    def moment(self) -> str:
+        """Return the column that the selection is ordered by, and that its dates are about."""
+        return MOMENTS.get(self.state, "created_at")
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether an index finds these programs, however many others there are."""
+        return not (self.queue or self.job or (self.q and not self._is_run_id))
+
+    def every(self, using: str | None = None) -> ProgramQuerySet:
+        """Return all that match: to be gone through in the background, in the order of keys."""
+        return self._indexed(using).filter(self._sought).order_by("pk")
+
+    def page(self, size: int, older: str = "", using: str | None = None) -> Page:
+        """Return one page; `older` is the cursor that the page before gave."""
+        rows = self._indexed(using)
+        if older:
+            rows = rows.filter(self._behind(older))
+        end = None if self.is_indexed else self._end_of_window(rows)
+        if end is not None:
+            rows = rows.filter(**{f"{self.moment}__gte": end})
+        newest = rows.filter(self._sought).order_by(f"-{self.moment}", "-pk")
+        found = list(newest.defer("program_data", "job_data")[: size + 1])
+        if len(found) > size:
+            last = found[size - 1]
+            return Page(found[:size], _cursor(getattr(last, self.moment), last.pk), None)
+        return Page(found, _cursor(end, 0) if end else "", end)
+
+    def newer(self, than: datetime, using: str | None = None) -> Count:
+        """Count those that have come to the selection since that moment."""
+        rows = self._indexed(using).filter(**{f"{self.moment}__gt": than})
+        return _count(rows.filter(self._sought), COUNTED)
+
+    def count(self, limit: int = MATCHES_COUNTED, using: str | None = None) -> Count:
+        """Count those that match, as far as a page may."""
+        rows = self._indexed(using)
+        end = None if self.is_indexed else self._end_of_window(rows)
+        if end is not None:
+            rows = rows.filter(**{f"{self.moment}__gte": end})
+        counted = _count(rows.filter(self._sought), limit)
+        return counted if end is None else Count(counted.number, False)
+
+    # The conditions ---------------------------------------------------------------------------
+
+    def _indexed(self, using: str | None) -> ProgramQuerySet:
+        every: ProgramQuerySet = Program.objects.using(using) if using else Program.objects.all()
+        rows = every.alias(jobs_text=Cast("jobs", TextField()))
+        if self.state is not None:
+            rows = rows.in_state(self.state)
+        if self.since is not None:
+            rows = rows.filter(**{f"{self.moment}__gte": self.since})
+        if self.until is not None:
+            rows = rows.filter(**{f"{self.moment}__lt": self.until})
+        if self.worker:
+            rows = rows.filter(worker__isnull=False, worker__startswith=f"{self.worker}/")
+        return rows.filter(run_id=self.q) if self._is_run_id else rows
+
+    @cached_property
+    def _is_run_id(self) -> bool:
+        return bool(RUN_ID.fullmatch(self.q))
+
+    @property
+    def _sought(self) -> Q:
+        """Return the conditions that no index answers."""
+        condition = Q()
+        if self.queue:
+            condition &= Q(queue=self.queue)
+        if self.job:
+            condition &= _names(self.job)
+        if self.q and not self._is_run_id:
+            condition &= (
+                Q(error_message__icontains=self.q)
+                | Q(created_by__icontains=self.q)
+                | Q(run_id__startswith=self.q)
+                | Q(jobs_text__icontains=json.dumps(self.q, ensure_ascii=False)[1:-1])
+            )
+        return condition
+
+    def _behind(self, cursor: str) -> Q:
+        moment, separator, key = cursor.partition("~")
+        try:
+            at, pk = datetime.fromisoformat(moment), int(key)
+        except ValueError as error:
+            raise InvalidProgram("older", "is no cursor that a page has given") from error
+        if not separator or timezone.is_aware(at) != django_settings.USE_TZ or not -1 < pk < 2**63:
+            raise InvalidProgram("older", "is no cursor that a page has given")
+        same = Q(**{self.moment: at, "pk__lt": pk})
+        # The first condition follows from the second, and is what an index understands.
+        return Q(**{f"{self.moment}__lte": at}) & (Q(**{f"{self.moment}__lt": at}) | same)
+
+    def _end_of_window(self, rows: ProgramQuerySet) -> datetime | None:
+        newest = rows.order_by(f"-{self.moment}").values_list(self.moment, flat=True)
+        return next(iter(newest[WINDOW : WINDOW + 1]), None)
+
+
+def counts(using: str | None = None) -> dict[State, Count]:
+    """Count the programs in each state, up to `COUNTED`."""
+    selections = {state: Selection(state=state) for state in State}
+    return {state: each.count(COUNTED, using) for state, each in selections.items()}
+
+
+def _count(rows: ProgramQuerySet, limit: int) -> Count:
+    number = rows.order_by()[: limit + 1].count()
+    return Count(min(number, limit), number <= limit)
+
+
+def _names(job: str) -> Q:
+    """Return the condition that this job is among those of a program."""
+    spellings = {json.dumps(job), json.dumps(job, ensure_ascii=False)}
+    condition = Q()
+    for spelling in spellings:
+        condition |= Q(jobs_text__contains=spelling)
+    return condition
+
+
+def _cursor(moment: datetime, pk: int) -> str:
+    return f"{moment.isoformat()}~{pk}"
+
+
+def _text(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise InvalidProgram(name, f"must be a text, not {type(value).__name__}")
+    if len(value) > TEXT_LENGTH or "\0" in value:
+        raise InvalidProgram(name, f"must be at most {TEXT_LENGTH} characters, none of them NUL")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidProgram(name, "holds characters that cannot be stored") from error
+    return value.strip()
+
+
+def _moment(name: str, text: str, whole_day: timedelta = timedelta()) -> datetime | None:
+    """Read a moment, or a day: its beginning, or, with `whole_day`, its end."""
+    if not text:
+        return None
+    try:
+        moment = parse_datetime(text)
+        if moment is None or re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+            day = parse_date(text)
+            moment = datetime.combine(day, time()) + whole_day if day else None
+        if moment is None:
+            raise ValueError(text)
+        if timezone.is_naive(moment) and django_settings.USE_TZ:
+            moment = timezone.make_aware(moment)
+        return moment
+    except (ValueError, OverflowError) as error:
+        wanted = "2026-11-24 or 2026-11-24T14:30"
+        raise InvalidProgram(name, f"must be a day or a moment, such as {wanted}") from error

@@ -1,0 +1,39 @@
+"""Queues: what operators said about them. A queue exists by being named; most have no row."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from programs.conf import settings
+
+
+class QueueQuerySet(models.QuerySet["Queue"]):
+    def paused(self) -> QueueQuerySet:
+        """Those whose programs no worker takes up."""
+        return self.filter(paused_at__isnull=False)
+
+    def names(self) -> frozenset[str]:
+        return frozenset(self.values_list("name", flat=True))
+
+
+class QueueManager(models.Manager["Queue"]):
+    def get_queryset(self) -> QueueQuerySet:
+        return QueueQuerySet(self.model, using=self._db or settings.DATABASE)
+
+
+class Queue(models.Model):
+    """A queue that an operator has paused once, at least."""
+
+    name = models.CharField(max_length=100)
+    paused_at = models.DateTimeField(null=True)
+
+    objects = QueueManager.from_queryset(QueueQuerySet)()
+
+    class Meta:
+        db_table = f"{settings.TABLE_NAME}_queue"
+        ordering = ("name",)
+        unique_together = (("name",),)
+        permissions = (("manage_queues", "Can pause and resume queues"),)
+
+    def __str__(self) -> str:
+        return self.name
