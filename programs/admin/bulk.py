@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from programs.admin.levers import LEVERS
-from programs.admin.readonly import ReadOnlyAdmin
+from programs.admin.pages import ProgramPages
 from programs.errors import OperationRefused
 from programs.models import Verb
 
@@ -17,7 +17,7 @@ BULK_LIMIT = 1000  # programs in one request, so that it ends before the web ser
 REFUSALS_SHOWN = 5
 
 
-class BulkActions(ReadOnlyAdmin):
+class BulkActions(ProgramPages):
     """The bulk actions of the list of programs; each is there for those who hold its permission."""
 
     actions = ["stop_selected", "pause_selected", "resume_selected", "retry_selected"]

@@ -63,10 +63,12 @@ class Utc(Func):
     def as_sqlite(  # type: ignore[override]
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
     ) -> tuple[str, list[Any]]:
-        moment = "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now'"
-        if not self.after:
-            return f"{moment})", []
-        return f"{moment}, %s)", [f"{self.after:+.3f} seconds"]
+        # As Django writes datetimes, so that equal ones are equal texts: with six digits behind
+        # the second, or none.
+        after = ", %s" if self.after else ""
+        moment = f"STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now'{after})"
+        given = [f"{self.after:+.3f} seconds"] if self.after else []
+        return f"REPLACE({moment} || '000', '.000000', '')", given
 
     def as_mysql(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any

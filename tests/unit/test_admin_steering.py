@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:No directory at"),  # nobody has collected static files
 ]
 
-every_verb = pytest.mark.parametrize("verb", list(Verb))
+every_verb = pytest.mark.parametrize("verb", list(DEEDS))
 
 
 # One program --------------------------------------------------------------------------------
