@@ -36,6 +36,7 @@ class Job:
     max_retries: ClassVar[int | None] = 10  # of retryable errors, for each step; None: no limit
     retry_delay: ClassVar[float] = 1.0  # seconds before the first retry
     retry_backoff: ClassVar[float] = 2.0  # each further delay is so many times longer
+    internal: ClassVar[bool] = False  # the engine's own: no operator creates or edits its programs
 
     def __init__(self, program_data: JsonObject) -> None:
         self.program_data = program_data
