@@ -111,6 +111,14 @@ def create_programs(
 # At the border ------------------------------------------------------------------------------
 
 
+def refuse_internal(jobs: Any) -> None:
+    """Refuse jobs that are the engine's own: console and API call this, Python code need not."""
+    for index, name in enumerate(jobs if isinstance(jobs, (list, tuple)) else ()):
+        job = registry.find(name) if isinstance(name, str) else None
+        if job is not None and job.internal:
+            raise InvalidProgram(f"jobs[{index}]", f"is the engine's own job {name!r}: leave it out")
+
+
 def _refuse_unknown_fields(names: Iterable[str]) -> None:
     for name in sorted(names):
         if name in ("jobsData", "jobs_data", "jobData"):
@@ -211,13 +219,14 @@ def _refuse_unknown_jobs(programs: Sequence[Program], using: str) -> None:
     """
     if settings.UNKNOWN_JOBS == "skip":
         return
-    known = set(registry.registered())
-    unknown = {name for program in programs for name in program.jobs} - known
+    registered = registry.registered()
+    unknown = {name for program in programs for name in program.jobs} - registered.keys()
     if not unknown:
         return
     elsewhere = Worker.objects.using(using).live().known_jobs()
     unknown -= elsewhere
-    if not unknown or not (known or elsewhere):
+    has_own = any(not job.internal for job in registered.values())
+    if not unknown or not (has_own or elsewhere):
         return
     raise InvalidProgram("jobs", str(registry.unknown(sorted(unknown)[0])))
 

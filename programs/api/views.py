@@ -52,9 +52,9 @@ class ProgramViewSet(
 
     def create(self, request: Request) -> Response:
         """Create a program; with an idempotency key that is known, return the first one."""
-        program = submission.create_program(
-            **self.validated(request), created_by=request.user.get_username()
-        )
+        fields = self.validated(request)
+        submission.refuse_internal(fields["jobs"])
+        program = submission.create_program(**fields, created_by=request.user.get_username())
         code = status.HTTP_201_CREATED if program.was_created else status.HTTP_200_OK
         return self.shown(program, code)
 
