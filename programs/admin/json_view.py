@@ -13,9 +13,9 @@ from programs.admin.text import as_json, code, legible
 COLOURED_AT_MOST = 200_000  # characters; beyond, the page would be many times as large
 LINES_AT_MOST = 12  # of an object or a list inside another
 TEXT_AT_MOST = 200  # characters of a text
-Path = tuple[str, ...]  # the name of the whole, then keys and indexes
-
 TEASER = 60  # characters of it that are seen when it is folded
+
+Path = tuple[str, ...]  # the name of the whole, then keys and indexes
 
 
 def json_view(value: Any, name: str) -> SafeString:

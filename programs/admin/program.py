@@ -12,13 +12,16 @@ from django.urls import URLPattern, path
 
 from programs.admin import facts
 from programs.admin.creation import CreationPage
+from programs.admin.json_view import json_view
 from programs.admin.levers import LEVERS, Lever, fitting
 from programs.admin.listing import ListPage
 from programs.admin.operation import operations_of
 from programs.admin.steps import outlook, steps_of
-from programs.admin.text import as_json, legible
+from programs.admin.text import legible
 from programs.errors import InvalidProgram, OperationRefused
 from programs.inspection import may_reveal, visible, visible_job_data
+from programs.models import Program
+from programs.models.state import ENDED
 
 
 class ProgramAdmin(ListPage, CreationPage):
@@ -46,10 +49,15 @@ class ProgramAdmin(ListPage, CreationPage):
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
         program = self.find(request, object_id)
+        page = "live" if "live" in request.GET else "detail"
+        return self.render(request, page, self._context(request, program))
+
+    def _context(self, request: HttpRequest, program: Program) -> dict[str, Any]:
         steps, has_older_attempts = steps_of(program)
-        context = {
+        return {
             "title": f"Program {legible(program)}",
             "program": program,
+            "is_open": program.state not in ENDED,
             "state": facts.state(program),
             "progress": facts.progress(program),
             "reason": facts.reason(program),
@@ -63,13 +71,12 @@ class ProgramAdmin(ListPage, CreationPage):
             "has_older_attempts": has_older_attempts,
             "operations": operations_of(program),
             "may_view_operations": request.user.has_perm("programs.view_operation"),
-            "program_data": as_json(visible(program.program_data, request.user)),
-            "job_data": as_json(visible_job_data(program.job_data, request.user)),
+            "program_data": json_view(visible(program.program_data, request.user), "program data"),
+            "job_data": json_view(visible_job_data(program.job_data, request.user), "job data"),
             "may_reveal": may_reveal(request.user),
             "times": facts.times(program),
             "counters": facts.counters(program),
         }
-        return self.render(request, "detail", context)
 
     def steer_view(self, request: HttpRequest, object_id: str, lever: Lever) -> HttpResponse:
         """Ask for the reason, and what else the operation needs, and call the operation."""
