@@ -19,8 +19,8 @@ from programs.admin.text import legible
 from programs.models import Program
 
 
-class ProgramPages(ReadOnlyAdmin):
-    """The pages about programs that are not the stock admin's."""
+class ConsolePages(ReadOnlyAdmin):
+    """Pages that are not the stock admin's: in their frame, with templates of their model."""
 
     @property
     def media(self) -> forms.Media:
@@ -29,6 +29,17 @@ class ProgramPages(ReadOnlyAdmin):
         if apps.is_installed("django_htmx"):
             scripts.insert(0, Script("django_htmx/htmx-2.min.js", defer=True))
         return super().media + forms.Media(js=scripts)
+
+    def render(self, request: HttpRequest, page: str, context: dict[str, Any]) -> HttpResponse:
+        """Return a page in the frame of its admin site: a template of `admin/programs/<model>/`."""
+        request.current_app = self.admin_site.name
+        frame = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
+        template = f"admin/programs/{self.opts.model_name}/{page}.html"
+        return TemplateResponse(request, template, {**frame, **context})
+
+
+class ProgramPages(ConsolePages):
+    """The pages about programs."""
 
     def find(self, request: HttpRequest, object_id: str) -> Program:
         """Return the program of a page, or refuse."""
@@ -51,14 +62,6 @@ class ProgramPages(ReadOnlyAdmin):
             else reverse("admin:index", current_app=self.admin_site.name)
         )
         return HttpResponseRedirect(url)
-
-    def render(self, request: HttpRequest, page: str, context: dict[str, Any]) -> HttpResponse:
-        """Return a page in the frame of its admin site: a template of `admin/programs/program/`."""
-        request.current_app = self.admin_site.name
-        frame = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
-        return TemplateResponse(
-            request, f"admin/programs/program/{page}.html", {**frame, **context}
-        )
 
     def url_of(self, page: str, program: Program | None = None) -> str:
         """Return the address of a page: of one program, or of all."""
