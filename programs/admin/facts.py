@@ -8,7 +8,7 @@ from django.utils.text import capfirst
 
 from programs import inspection
 from programs.admin.text import legible, moment
-from programs.models import Program
+from programs.models import Program, State
 
 SUMMARY = ("queue", "created_by", "idempotency_key", "worker")
 TIMES = (
@@ -43,6 +43,11 @@ def progress(program: Program) -> str:
     jobs = program.jobs if isinstance(program.jobs, list) else []  # rows may be others' work
     name = jobs[program.step] if 0 <= program.step < len(jobs) else "no such job"
     return f"step {program.step + 1} of {len(jobs)}: {legible(name)}"
+
+
+def error(program: Program) -> str:
+    """Return what is wrong with a program; a failure that a retry has mended is history."""
+    return "" if program.state is State.FINISHED else legible(program.error_message)
 
 
 def reason(program: Program) -> SafeString | str:

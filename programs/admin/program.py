@@ -61,7 +61,7 @@ class ProgramAdmin(ListPage, CreationPage):
             "state": facts.state(program),
             "progress": facts.progress(program),
             "reason": facts.reason(program),
-            "error": legible(program.error_message),
+            "error": facts.error(program),
             "levers": [
                 (lever, self.url_of(lever.verb.value, program), lever.is_permitted(request))
                 for lever in fitting(program)
