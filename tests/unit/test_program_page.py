@@ -35,7 +35,7 @@ def test_the_page_moves_as_long_as_the_program_is_open(admin_client: Client, sta
 def test_what_moves_is_the_same_without_the_frame(admin_client: Client) -> None:
     program = program_in(State.PAUSED)
 
-    whole, live = html(admin_client, program), html(admin_client, program, live=1)
+    whole, live = html(admin_client, program), html(admin_client, program, live=1).strip()
 
     assert live.startswith('<div id="programs-live"')
     assert "<html" not in live
