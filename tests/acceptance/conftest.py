@@ -15,11 +15,11 @@ from pytest_django.fixtures import Settings
 from programs.models import Attempt, BulkOutcome, Operation, Program, Queue
 from programs.models import Worker as WorkerRow
 from tests.servers import Postgres, RabbitMQ
-from tests.servers.browser import page
+from tests.servers.browser import browser, page
 from tests.site import SITE, Site, connect
 from tests.web import start_web, static_root
 
-__all__ = ["page", "start_web", "static_root"]
+__all__ = ["browser", "page", "start_web", "static_root"]
 
 KINDS = ("sqlite", "postgresql", "rabbitmq")  # the last: PostgreSQL with a broker
 

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.servers.packages import command_to_type
 
@@ -32,8 +32,8 @@ def installed() -> str | None:
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    """A page of a new browser. Django refuses its ORM to a test as long as the page is there."""
+def browser() -> Iterator[Browser]:
+    """A new browser. Django refuses its ORM to a test as long as it is there."""
     executable = installed()
     if executable is None:
         missing = f"There is no Chromium here: type `{command_to_type([PACKAGE])}`."
@@ -42,5 +42,11 @@ def page() -> Iterator[Page]:
         pytest.skip(missing)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=OPTIONS)
-        yield browser.new_page()
+        yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Page:
+    """A page of a new browser."""
+    return browser.new_page()
