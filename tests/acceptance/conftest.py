@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from django.core.management import call_command
@@ -20,6 +22,8 @@ from tests.site import SITE, Site, connect
 from tests.web import start_web, static_root
 
 __all__ = ["browser", "page", "start_web", "static_root"]
+
+T = TypeVar("T")
 
 KINDS = ("sqlite", "postgresql", "rabbitmq")  # the last: PostgreSQL with a broker
 
@@ -79,3 +83,11 @@ def site(
         finally:
             site.close()
             connections[SITE].close()
+
+
+@pytest.fixture
+def in_database() -> Iterator[Callable[[Callable[[], T]], T]]:
+    """Calls a function in a thread of its own, where it may use the ORM beside a browser."""
+    with ThreadPoolExecutor(1) as thread:
+        yield lambda read: thread.submit(read).result()
+        thread.submit(connections.close_all).result()

@@ -1,0 +1,159 @@
+"""Every page of the console: for everybody, on every screen, in both themes, without a mouse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib import admin
+from django.urls import URLPattern
+from playwright.sync_api import Browser, Page
+
+from programs import bulk, operations
+from programs.inspection import Selection
+from programs.models import BulkOutcome, Operation, State, Verb, Worker
+from programs.submission import create_program
+from tests.console import LIST, failing, program_in, run
+from tests.site import Site
+from tests.web import Start
+
+pytestmark = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
+
+WIDE, NARROW = 1280, 320  # pixels
+PLAIN = {"SECURE_SSL_REDIRECT": "0", "TRUSTED_PROXIES": "0"}
+HOSTILE = '<script>alert("x")</script> \u202egnp.exe ' + "long" * 40
+
+
+@pytest.fixture
+def paths(site: Site) -> dict[str, str]:
+    """The address of each page of the console, with something to show on it."""
+    programs = {state: program_in(state) for state in State}
+    errored = programs[State.ERRORED]
+    for number in range(3):
+        run(create_program(["behave"], failing(f"{HOSTILE} {number}"), created_by=HOSTILE[:200]))
+    operations.pause_queue("reports", by="grace", reason=HOSTILE)
+    Worker.register(
+        name="w",
+        host="host",
+        pid=1,
+        queues=["default", "reports"],
+        slots=8,
+        jobs=["behave", "noop"],
+        version="1",
+    )
+    worker = Worker.objects.get(name="w")
+    selection = Selection(state=State.ERRORED)
+    carrier = bulk.start(Verb.RETRY, selection=selection, by="grace", reason="the disk is back")
+    outcomes = [BulkOutcome(bulk=carrier, run_id=p.run_id) for p in programs.values()]
+    outcomes[0].refusal = HOSTILE
+    BulkOutcome.objects.bulk_create(outcomes)
+    operation = Operation.objects.latest("pk")
+    page_of = {verb.value: f"{LIST}{errored.pk}/{verb.value}/" for verb in Verb}
+    for verb, state in (
+        ("stop", State.RUNNING),
+        ("pause", State.WAITING),
+        ("resume", State.PAUSED),
+    ):
+        page_of[verb] = f"{LIST}{programs[state].pk}/{verb}/"
+    return {
+        "programs_program_changelist": LIST,
+        "programs_program_add": f"{LIST}add/",
+        "programs_program_change": f"{LIST}{errored.pk}/change/",
+        "programs_program_overview": f"{LIST}overview/",
+        "programs_program_bulk": f"{LIST}bulk/?verb=stop&all=1&state=waiting",
+        **{
+            f"programs_program_{verb}": page_of[verb]
+            for verb in ("stop", "pause", "resume", "retry", "skip", "edit")
+        },
+        "programs_queue_changelist": "/admin/programs/queue/",
+        "programs_worker_changelist": "/admin/programs/worker/",
+        "programs_worker_change": f"/admin/programs/worker/{worker.pk}/change/",
+        "programs_operation_changelist": "/admin/programs/operation/",
+        "programs_operation_change": f"/admin/programs/operation/{operation.pk}/change/",
+        # Beside these: the same pages as they are otherwise.
+        "search": f"{LIST}?q=x&since=2020-01-01&queue=default",
+        "wrong": f"{LIST}?state=nonsense&since=never",
+        "empty": f"{LIST}?queue=nobody",
+        "running": f"{LIST}{programs[State.RUNNING].pk}/change/",
+        "bulk program": f"{LIST}{carrier.pk}/change/",
+        "clone": f"{LIST}add/?clone={errored.pk}",
+    }
+
+
+@pytest.fixture
+def address(start_web: Start, paths: dict[str, str]) -> str:
+    return f"http://localhost:{start_web(ALLOWED_HOSTS='localhost', **PLAIN).port}"
+
+
+@contextmanager
+def visitor(browser: Browser, address: str, theme: str, width: int) -> Iterator[Page]:
+    """A page of somebody who is logged in, and sees it so."""
+    context = browser.new_context(
+        color_scheme="dark" if theme == "dark" else "light",
+        viewport={"width": width, "height": 800},
+    )
+    page = context.new_page()
+    page.goto(f"{address}/admin/login/")
+    page.fill("[name=username]", "ada")
+    page.fill("[name=password]", "right")
+    page.click("[type=submit]")
+    yield page
+    context.close()
+
+
+def faults_of(page: Page) -> list[str]:
+    """Return what axe finds, and whether one must scroll sideways."""
+    faults = []
+    for found in Axe().run(page).response["violations"]:
+        places = "; ".join(node["html"][:120] for node in found["nodes"][:3])
+        faults.append(f"{found['id']}: {places}")
+    over = page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
+    return [*faults, f"{over} px too wide"] if over > 0 else faults
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_is_accessible_and_fits_the_screen(
+    address: str, paths: dict[str, str], browser: Browser, theme: str, width: int
+) -> None:
+    found: dict[str, list[str]] = {}
+
+    with visitor(browser, address, theme, width) as page:
+        for name, path in paths.items():
+            answer = page.goto(address + path)
+            assert answer is not None
+            assert answer.status == 200, name
+            if faults := faults_of(page):
+                found[name] = faults
+
+    assert found == {}
+
+
+def test_no_page_of_the_console_is_left_out(paths: dict[str, str]) -> None:
+    names = {
+        pattern.name
+        for model, pages in admin.site._registry.items()
+        if model._meta.app_label == "programs"
+        for pattern in pages.get_urls()
+        if isinstance(pattern, URLPattern) and pattern.name
+    }
+    of_nobody = {name for name in names if name.endswith(("_history", "_delete"))}
+    assert names - of_nobody - {"programs_worker_add", "programs_operation_add"} <= paths.keys()
+
+
+def test_the_hostile_texts_did_nothing_but_stand_there(
+    address: str, paths: dict[str, str], browser: Browser
+) -> None:
+    complaints: list[str] = []
+
+    with visitor(browser, address, "light", WIDE) as page:
+        page.on("dialog", lambda dialog: complaints.append(dialog.message))
+        page.on("console", lambda message: complaints.append(f"{page.url}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+        for name, path in paths.items():
+            page.goto(address + path)
+            assert "\u202e" not in page.content(), name
+
+    assert complaints == []
