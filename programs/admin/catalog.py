@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from inspect import cleandoc
 
@@ -17,18 +18,28 @@ class KnownJob:
 
     name: str
     paragraphs: list[str]
+    can_be_chosen: bool  # no program is made of a name that cannot be printed
 
     @classmethod
     def of(cls, name: str, text: str | None) -> KnownJob:
         paragraphs = re.split(r"\n\s*\n", legible(cleandoc(text or "")))
-        return cls(legible(name), [paragraph for paragraph in paragraphs if paragraph])
+        return cls(
+            legible(name),
+            [paragraph for paragraph in paragraphs if paragraph],
+            name.isprintable() and name == name.strip(),
+        )
 
 
-def known_jobs() -> list[KnownJob]:
-    """Return the jobs registered here, then those that only live workers know."""
+def known_jobs(cloned: Iterable[str] = ()) -> list[KnownJob]:
+    """Return the jobs registered here, those that only live workers know, and those `cloned`.
+
+    The engine's own are left out: nobody creates them by hand.
+    """
     here = registry.registered()
     elsewhere = Worker.objects.live().known_jobs() - here.keys()
+    nowhere = set(cloned) - here.keys() - elsewhere
     return [
-        *(KnownJob.of(name, job.__doc__) for name, job in here.items()),
+        *(KnownJob.of(name, job.__doc__) for name, job in here.items() if not job.internal),
         *(KnownJob.of(name, "Known to live workers only.") for name in sorted(elsewhere)),
+        *(KnownJob.of(name, "Known to nobody now.") for name in sorted(nowhere)),
     ]

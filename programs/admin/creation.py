@@ -4,24 +4,38 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.forms.widgets import Script
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
-from programs import submission
+from programs import data, submission
+from programs.admin.calls import Call
 from programs.admin.catalog import known_jobs
-from programs.admin.forms import CreationForm
+from programs.admin.forms import DATA_PARTS, CreationForm
 from programs.admin.pages import ProgramPages
 from programs.admin.text import legible
 from programs.conf import settings
-from programs.errors import IdempotencyConflict, InvalidProgram
+from programs.errors import IdempotencyConflict, InvalidData, InvalidProgram
+from programs.inspection import may_reveal
+from programs.models import Program
+
+SCRIPTS: list[Any] = [Script("programs/create.js", defer=True)]
+ASSETS = forms.Media(css={"all": ["programs/create.css"]}, js=SCRIPTS)
 
 
 class CreationPage(ProgramPages):
-    """The page "Create a program"."""
+    """The page "Create a program", which also clones one and shows the same call as code."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("programs.add_program")
+
+    def clone_url(self, program: Program) -> str:
+        """Return the address of the page that begins with what `program` is made of."""
+        return f"{self.url_of('add')}?clone={program.pk}"
 
     def add_view(
         self,
@@ -29,22 +43,90 @@ class CreationPage(ProgramPages):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Ask what the program is made of, and create it."""
+        """Ask what the program is made of, and create it, or show the call that would."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = CreationForm(request.POST if request.method == "POST" else None)
+        source = self._source(request)
+        known = known_jobs(_names_of(source))
+        form = CreationForm(
+            request.user,
+            {job.name for job in known},
+            request.POST if request.method == "POST" else None,
+            source,
+        )
+        call = None
         if request.method == "POST" and form.is_valid():
             try:
-                with transaction.atomic(using=settings.DATABASE):  # both, or an error and nothing
-                    program = submission.create_program(
-                        **form.cleaned_data, created_by=request.user.get_username()
-                    )
-                    self.log_addition(request, program, [{"added": {}}])
+                submission.refuse_internal(form.typed["jobs"])
+                if "show" not in request.POST:
+                    return self._created(request, form)
+                call = Call.of(_storable(form.typed), request)
             except InvalidProgram as error:
                 form.refuse(error)
             except IdempotencyConflict as error:
-                form.add_error("idempotency_key", legible(error))
-            else:
-                return self.done(request, program, f"Program {program} is created.")
-        context = {"title": "Create a program", "form": form, "known_jobs": known_jobs()}
+                form.add_error("idempotency_key", self._conflict(request, form, error))
+        context = {
+            "title": f"Clone program {legible(source)}" if source else "Create a program",
+            "form": form,
+            "source": source,
+            "may_reveal": may_reveal(request.user),
+            "known_jobs": known,
+            "call": call,
+            "media": self.media + form.media + ASSETS,
+        }
         return self.render(request, "create", context)
+
+    def _source(self, request: HttpRequest) -> Program | None:
+        """Return the program to clone, if one is asked for and the user may view it.
+
+        One that is gone when its clone is sent is None: what was typed must not be lost with it.
+        """
+        is_sent = request.method == "POST"
+        pk = (request.POST if is_sent else request.GET).get("clone", "")
+        if not pk:
+            return None
+        try:
+            return self.find(request, pk)
+        except Http404:
+            if is_sent:
+                return None
+            raise
+
+    def _created(self, request: HttpRequest, form: CreationForm) -> HttpResponse:
+        with transaction.atomic(using=settings.DATABASE):  # both, or an error and nothing
+            program = submission.create_program(
+                **form.arguments, created_by=request.user.get_username()
+            )
+            self.log_addition(request, program, [{"added": {}}])
+        return self.done(request, program, f"Program {program} is created.")
+
+    def _conflict(
+        self, request: HttpRequest, form: CreationForm, error: IdempotencyConflict
+    ) -> SafeString | str:
+        """Return what the error says, with a link to the program that has the key."""
+        rows = Program.objects.using(settings.DATABASE).only("pk", "run_id")
+        first = rows.filter(idempotency_key=form.typed["idempotency_key"]).first()
+        if first is None or not self.has_view_permission(request, first):
+            return legible(error)
+        return format_html(
+            '{}: <a href="{}">look at that program</a>',
+            legible(error),
+            self.url_of("change", first),
+        )
+
+
+def _names_of(source: Program | None) -> list[str]:
+    """Return the names of the jobs of a program, which may be others' work."""
+    jobs = source.jobs if source and isinstance(source.jobs, list) else []
+    return [name for name in jobs if isinstance(name, str)]
+
+
+def _storable(typed: dict[str, Any]) -> dict[str, Any]:
+    """Return what was typed with its data as it would be stored, or raise `InvalidProgram`."""
+    checked = dict(typed)
+    for part in DATA_PARTS:
+        try:
+            checked[part] = data.stored(typed[part])
+        except InvalidData as error:
+            raise InvalidProgram(part, str(error)) from error
+    return checked

@@ -4,31 +4,44 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django import forms
+from django.forms.widgets import Script
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from programs import registry
+from programs.admin.masks import restored, stray_masks
 from programs.admin.text import as_json, legible, names_of
-from programs.conf import settings
 from programs.data import JsonObject
 from programs.errors import InvalidProgram
 from programs.inspection import may_reveal, visible, visible_job_data
 from programs.models import Program
 from programs.models.columns import DEFAULT_QUEUE
-from programs.redaction import unmasked
 from programs.submission import QUEUE_NAME_LENGTH, TEXT_LENGTH
 
+DATA_PARTS = ("program_data", "job_data")
+STRAY_MASK = "{} is masked, and there is no secret to put in its place: type it, or leave it out."
 RADIOS_AT_MOST = 30  # choices that are all seen at once; more are a list to open
+
+
+class JsonEditor(forms.Textarea):
+    """A text area whose JSON is checked while one types, once there is JavaScript."""
+
+    class Media:
+        css = {"all": ["programs/editor.css"]}
+        js = [Script("programs/editor.js", defer=True)]
+
+    def __init__(self) -> None:
+        attrs = {"rows": 8, "spellcheck": "false", "class": "programs-code", "data-json": "object"}
+        super().__init__(attrs)
 
 
 class ObjectField(forms.CharField):
     """A JSON object, typed as text. The text is kept as it was typed; the value is the object."""
 
-    widget = forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "class": "programs-code"})
+    widget = JsonEditor
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(required=False, strip=False, **kwargs)
@@ -46,9 +59,10 @@ class ObjectField(forms.CharField):
 
 
 class JobNamesField(forms.CharField):
-    """Names of jobs in their order: one a line, or by commas."""
+    """Names of jobs in their order: one a line, or by commas. Names that are known hold some."""
 
     widget = forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "class": "programs-code"})
+    known: Collection[str] = ()
 
     def clean(self, value: Any) -> Any:
         lines = super().clean(value).splitlines()
@@ -56,8 +70,7 @@ class JobNamesField(forms.CharField):
         return [name for name in names if name]
 
     def _names_in(self, line: str) -> list[str]:
-        is_one_name = registry.find(line.strip()) is not None  # which may hold commas
-        return [line] if is_one_name else line.split(",")
+        return [line] if line.strip() in self.known else line.split(",")
 
 
 class ConsoleForm(forms.Form):
@@ -96,11 +109,61 @@ class CreationForm(ConsoleForm):
         empty_value=None,
         help_text="Unique for ever: with the same key and content, no second program is created.",
     )
+    clone = forms.CharField(required=False, widget=forms.HiddenInput)  # a primary key
 
-    def __init__(self, data: Any = None) -> None:
-        super().__init__(data)
+    def __init__(
+        self,
+        user: Any,
+        known: Collection[str],
+        data: Any = None,
+        source: Program | None = None,
+    ) -> None:
+        """`known`: names of jobs. `source`: what is cloned; None, though one was, once gone."""
+        super().__init__(data, initial=_initial(source, user) if source else None)
+        self.user = user
+        self.source = source
+        jobs = self.fields["jobs"]
+        assert isinstance(jobs, JobNamesField)
+        jobs.known = known
         zone = timezone.get_current_timezone_name()
         self.fields["run_at"].help_text = f"Not before this moment ({zone}). Empty: at once."
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse masks that would be stored as if they were secrets."""
+        if self.cleaned_data.get("clone") and not may_reveal(self.user):
+            for part in DATA_PARTS:
+                if stray := stray_masks(part, self.cleaned_data.get(part), self._stored(part)):
+                    self.add_error(part, STRAY_MASK.format(legible(stray[0])))
+        return self.cleaned_data
+
+    @property
+    def typed(self) -> dict[str, Any]:
+        """Return what `create_program` is called with, its secrets masked as they were shown."""
+        return {name: own for name, own in self.cleaned_data.items() if name != "clone"}
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Return what `create_program` is called with."""
+        given = self.typed
+        if self.cleaned_data["clone"] and not may_reveal(self.user):
+            for part in DATA_PARTS:
+                given[part] = restored(part, given[part], self._stored(part))
+        return given
+
+    def _stored(self, part: str) -> Any:
+        return getattr(self.source, part) if self.source else {}
+
+
+def _initial(source: Program, user: Any) -> dict[str, Any]:
+    """Return what a clone of `source` begins with. Its key was for it alone, its time is over."""
+    jobs = source.jobs if isinstance(source.jobs, list) else []  # rows may be others' work
+    return {
+        "jobs": "\n".join(legible(name) for name in jobs),
+        "program_data": as_json(visible(source.program_data, user)),
+        "job_data": as_json(visible_job_data(source.job_data, user)),
+        "queue": source.queue or DEFAULT_QUEUE,
+        "clone": source.pk,
+    }
 
 
 class ReasonForm(ConsoleForm):
@@ -212,12 +275,5 @@ class EditForm(AsSeenForm):
         stored = getattr(self.program, part)
         value: JsonObject = self.cleaned_data[part]
         if not may_reveal(self.user):
-            value = self._unmasked(part, value, stored)
+            value = restored(part, value, stored)
         return None if value == stored else value
-
-    @staticmethod
-    def _unmasked(part: str, value: Any, stored: Any) -> Any:
-        words = settings.SECRET_KEYS
-        if part == "job_data" and isinstance(value, dict) and isinstance(stored, dict):
-            return {job: unmasked(own, stored.get(job), words) for job, own in value.items()}
-        return unmasked(value, stored, words)
