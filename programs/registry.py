@@ -19,6 +19,8 @@ from programs.errors import InvalidJob, JobNotRegistered
 from programs.job import Job
 from programs.models.columns import NAME_LENGTH
 
+BUILT_IN = ("programs.bulk",)  # the modules of the engine's own jobs: every worker knows them
+
 JobT = TypeVar("JobT", bound=type[Job])
 
 
@@ -85,7 +87,7 @@ def import_failures() -> tuple[ImportFailure, ...]:
 
 
 def discover() -> None:
-    """Import the `jobs` module or package of every installed app, and those of `JOB_MODULES`.
+    """Import the `jobs` module or package of every installed app, `JOB_MODULES` and `BUILT_IN`.
 
     Every submodule of a package is imported. A module that fails is remembered and the rest is
     imported all the same: a broken job must not take the whole site down.
@@ -93,7 +95,7 @@ def discover() -> None:
     for app in apps.get_app_configs():
         if app.name != "programs" and _exists(f"{app.name}.jobs"):
             _import_all(f"{app.name}.jobs")
-    for module in settings.JOB_MODULES:
+    for module in (*settings.JOB_MODULES, *BUILT_IN):
         _import_all(module)
 
 

@@ -116,7 +116,8 @@ def refuse_internal(jobs: Any) -> None:
     for index, name in enumerate(jobs if isinstance(jobs, (list, tuple)) else ()):
         job = registry.find(name) if isinstance(name, str) else None
         if job is not None and job.internal:
-            raise InvalidProgram(f"jobs[{index}]", f"is the engine's own job {name!r}: leave it out")
+            told = f"is the engine's own job {name!r}: leave it out"
+            raise InvalidProgram(f"jobs[{index}]", told)
 
 
 def _refuse_unknown_fields(names: Iterable[str]) -> None:

@@ -130,13 +130,15 @@ class Selection:
         rows = self._indexed(using).filter(**{f"{self.moment}__gt": than})
         return _count(rows.filter(self._sought), COUNTED)
 
-    def count(self, limit: int = MATCHES_COUNTED, using: str | None = None) -> Count:
-        """Count those that match, as far as a page may."""
+    def count(
+        self, limit: int = MATCHES_COUNTED, using: str | None = None, among: Q | None = None
+    ) -> Count:
+        """Count those that match, as far as a page may; `among`: and meet this condition, too."""
         rows = self._indexed(using)
-        end = None if self.is_indexed else self._end_of_window(rows)
+        end = self._end_of_window(rows) if among or not self.is_indexed else None
         if end is not None:
             rows = rows.filter(**{f"{self.moment}__gte": end})
-        counted = _count(rows.filter(self._sought), limit)
+        counted = _count(rows.filter(self._sought, among or Q()), limit)
         return counted if end is None else Count(counted.number, False)
 
     # The conditions ---------------------------------------------------------------------------
