@@ -1,4 +1,4 @@
-"""The console: programs, workers and operations in Django's admin.
+"""The console: programs, queues, workers and operations in Django's admin.
 
 The stock site has it by itself. `register(site)` puts it into an `AdminSite` of one's own.
 """
@@ -9,13 +9,15 @@ from django.contrib import admin
 
 from programs.admin.operation import OperationAdmin
 from programs.admin.program import ProgramAdmin
+from programs.admin.queue import QueueAdmin
 from programs.admin.worker import WorkerAdmin
-from programs.models import Operation, Program, Worker
+from programs.models import Operation, Program, Queue, Worker
 
 
 def register(site: admin.AdminSite) -> None:
     """Register the console's pages with `site`."""
     site.register(Program, ProgramAdmin)
+    site.register(Queue, QueueAdmin)
     site.register(Worker, WorkerAdmin)
     site.register(Operation, OperationAdmin)
 

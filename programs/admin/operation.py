@@ -4,57 +4,115 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from programs.admin.readonly import ReadOnlyAdmin
+from programs.admin.pages import ConsolePages
+from programs.admin.sections import sections
 from programs.admin.text import NOTHING, as_json, code, legible, lines, moment
+from programs.errors import InvalidProgram
 from programs.inspection import visible_detail
-from programs.models import Operation, Program
+from programs.inspection.audit import PARAMETERS, Deeds, Done
+from programs.models import Operation, Program, Verb
 
 OPERATIONS_SHOWN = 50  # on the page of a program: the newest
+PAGE = 50
+SIDES = {"before": ("before", "from"), "after": ("after", "to")}  # as details name them
+PLACES = {
+    Verb.PAUSE_QUEUE: "queue",
+    Verb.RESUME_QUEUE: "queue",
+    Verb.DRAIN_WORKER: "worker",
+}
 
 
 @dataclass(frozen=True)
 class ShownOperation:
-    """One operation on the page of its program, its texts legible."""
+    """One operation, its texts legible."""
 
     pk: int
     created_at: str
     done: str
     by: str
     reason: str
+    subject: SafeString | str = ""
+
+
+def shown_operation(operation: Operation, subject: SafeString | str = "") -> ShownOperation:
+    return ShownOperation(
+        pk=operation.pk,
+        created_at=moment(operation.created_at),
+        done=str(operation.get_verb_display()),
+        by=legible(operation.by),
+        reason=legible(operation.reason),
+        subject=subject,
+    )
 
 
 def operations_of(program: Program) -> list[ShownOperation]:
     """Return the newest operations on a program, without details: those may hold all its data."""
     newest = program.operations.order_by("-id").defer("detail")[:OPERATIONS_SHOWN]
-    return [
-        ShownOperation(
-            pk=operation.pk,
-            created_at=moment(operation.created_at),
-            done=str(operation.get_verb_display()),
-            by=legible(operation.by),
-            reason=legible(operation.reason),
+    return [shown_operation(operation) for operation in newest]
+
+
+class OperationAdmin(ConsolePages):
+    """The operations, newest first; each has the stock page, with what was before and after."""
+
+    fields = ["shown_created_at", "verb", "done_to", "operator", "why", "before", "after", "rest"]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the operations that are asked for."""
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        given = {name: request.GET.get(name, "") for name in PARAMETERS}
+        done, error = Done([], {}, "", None), ""
+        try:
+            done = Deeds.parse(given).page(PAGE, request.GET.get("older", ""))
+        except InvalidProgram as invalid:
+            error = str(invalid)
+        older = {name: text for name, text in given.items() if text} | {"older": done.older}
+        context = {
+            "title": "Operations",
+            "sections": sections(request, self.admin_site.name),
+            "operations": [
+                shown_operation(each, self._subject(each, done.run_ids.get(each.program_id or 0)))
+                for each in done.operations
+            ],
+            "given": {name: legible(text) for name, text in given.items()},
+            "is_filtered": any(given.values()),
+            "is_first_page": "older" not in request.GET,
+            "error": legible(error),
+            "verbs": Verb.choices,
+            "older_url": f"?{urlencode(older)}" if done.older else "",
+            "back_to": done.searched_back_to and moment(done.searched_back_to),
+        }
+        return self.render(request, "list", context)
+
+    def _subject(self, operation: Operation, run_id: str | None) -> SafeString | str:
+        """Return what it was done to, as a link where that leads somewhere."""
+        site = self.admin_site.name
+        if place := PLACES.get(Verb(operation.verb)):
+            url = reverse(f"admin:programs_{place}_changelist", current_app=site)
+            text = f"{place} {legible(operation.subject)}"
+            return format_html('<a href="{}"><bdi>{}</bdi></a>', url, text)
+        if run_id is None:
+            return "deleted since"
+        url = reverse(
+            "admin:programs_program_change", args=[operation.program_id], current_app=site
         )
-        for operation in newest
-    ]
+        return format_html('<a href="{}"><bdi>{}</bdi></a>', url, legible(run_id))
 
-
-class OperationAdmin(ReadOnlyAdmin):
-    """The list of operations, newest first."""
-
-    list_display = ["shown_created_at", "verb", "of_program", "operator", "why"]
-    list_filter = ["verb", "created_at"]
-    search_fields = ["by", "reason", "program__run_id"]
-    search_help_text = "By operator, reason or run id"
-    ordering = ["-id"]
-    fields = ["shown_created_at", "verb", "of_program", "operator", "why", "details"]
+    # The page of one operation ---------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # No join: an operation outlives its program, which its owner may delete by SQL.
@@ -68,25 +126,15 @@ class OperationAdmin(ReadOnlyAdmin):
             operation.detail = visible_detail(operation.detail, request.user)
         return operation
 
-    @admin.display(description="when", ordering="created_at")
+    @admin.display(description="when")
     def shown_created_at(self, operation: Operation) -> str:
         return moment(operation.created_at)
 
-    @admin.display(description="program")
-    def of_program(self, operation: Any) -> SafeString | str:
-        if operation.run_id is None:
-            return "deleted since"
-        return format_html(
-            '<a href="{}">{}</a>',
-            reverse(
-                "admin:programs_program_change",
-                args=[operation.program_id],
-                current_app=self.admin_site.name,
-            ),
-            legible(operation.run_id),
-        )
+    @admin.display(description="done to")
+    def done_to(self, operation: Any) -> SafeString | str:
+        return self._subject(operation, operation.run_id)
 
-    @admin.display(description="by", ordering="by")
+    @admin.display(description="by")
     def operator(self, operation: Operation) -> str:
         return legible(operation.by) or NOTHING
 
@@ -94,6 +142,24 @@ class OperationAdmin(ReadOnlyAdmin):
     def why(self, operation: Operation) -> SafeString:
         return lines(legible(operation.reason) or NOTHING)
 
-    @admin.display(description="details")
-    def details(self, operation: Operation) -> SafeString:
-        return code(as_json(operation.detail))
+    @admin.display
+    def before(self, operation: Operation) -> SafeString:
+        return _side(operation, "before")
+
+    @admin.display
+    def after(self, operation: Operation) -> SafeString:
+        return _side(operation, "after")
+
+    @admin.display(description="more")
+    def rest(self, operation: Operation) -> SafeString:
+        sides = {key for keys in SIDES.values() for key in keys}
+        rest = {key: value for key, value in operation.detail.items() if key not in sides}
+        return code(as_json(rest) if rest else NOTHING)
+
+
+def _side(operation: Operation, side: str) -> SafeString:
+    """Return how it was before, or after: a state, or data."""
+    found = [operation.detail[key] for key in SIDES[side] if key in operation.detail]
+    if not found:
+        return code(NOTHING)
+    return code(legible(found[0]) if isinstance(found[0], str) else as_json(found[0]))

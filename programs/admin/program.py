@@ -16,6 +16,7 @@ from programs.admin.json_view import json_view
 from programs.admin.levers import LEVERS, Lever, fitting
 from programs.admin.listing import ListPage
 from programs.admin.operation import operations_of
+from programs.admin.overview import OverviewPage
 from programs.admin.steps import outlook, steps_of
 from programs.admin.text import legible
 from programs.errors import InvalidProgram, OperationRefused
@@ -24,7 +25,7 @@ from programs.models import Program
 from programs.models.state import ENDED
 
 
-class ProgramAdmin(ListPage, CreationPage):
+class ProgramAdmin(ListPage, CreationPage, OverviewPage):
     """The console's view of programs. What is done to them, the engine's functions do."""
 
     def get_urls(self) -> list[URLPattern]:
