@@ -9,6 +9,7 @@ from django.db import models
 
 from programs.conf import settings
 from programs.models.clock import Utc
+from programs.models.operation import Operation, Verb
 from programs.models.persistence import brief_transaction
 
 REMEMBERED = timedelta(days=1)  # how long a worker that is gone stays in the list
@@ -22,6 +23,11 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
     def forgotten(self) -> WorkerQuerySet:
         """Those that have been gone for so long that nobody asks for them."""
         return self.filter(last_seen_at__lt=Utc(after=-REMEMBERED.total_seconds()))
+
+    def ask_to_drain(self) -> bool:
+        """Ask the one selected worker to end, if it is live and nobody has asked it before."""
+        unasked = self.live().filter(drain_requested_at__isnull=True)
+        return bool(unasked.update(drain_requested_at=Utc()))
 
     def known_jobs(self) -> set[str]:
         """Return the names of all jobs that these workers know."""
@@ -58,6 +64,17 @@ class Worker(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def alias(self) -> str:
+        """The database that this row was read from."""
+        return self._state.db or settings.DATABASE
+
+    def last_drain(self) -> Operation | None:
+        """Return how it was asked to end."""
+        # Those without a program are few, and an index finds them.
+        done = Operation.objects.using(self.alias).filter(program__isnull=True, subject=self.name)
+        return done.filter(verb=Verb.DRAIN_WORKER).last()
+
     @classmethod
     def register(
         cls,
@@ -84,10 +101,12 @@ class Worker(models.Model):
             cls.objects.update_or_create(name=name, defaults=facts)
 
     @classmethod
-    def heartbeat(cls, name: str) -> None:
-        """Note that this worker is alive."""
+    def heartbeat(cls, name: str) -> bool:
+        """Note that this worker is alive, and tell whether an operator wants it to end."""
+        same = cls.objects.filter(name=name)
         with brief_transaction(settings.DATABASE):
-            cls.objects.filter(name=name).update(last_seen_at=Utc())
+            same.update(last_seen_at=Utc())
+            return same.filter(drain_requested_at__isnull=False).exists()
 
     @classmethod
     def sign_off(cls, name: str) -> None:

@@ -1,11 +1,4 @@
-"""What operators do to programs: console, API and command line share these functions.
-
-Each takes a program or its run id, `by` (who) and `reason` (why), writes what was done in the
-same transaction, and returns the program as it is afterwards. Each raises `OperationRefused`,
-with the state in its message, when the program cannot be treated so, `ProgramNotFound`, and
-`InvalidProgram` where an argument is wrong. What depends on how the program stood when somebody
-looked takes the `epoch` that they saw, and is refused once it is another.
-"""
+"""What operators do to programs. Each function takes a program or its run id."""
 
 from __future__ import annotations
 
@@ -16,14 +9,14 @@ from typing import Any
 from django.db import transaction
 from django.dispatch import Signal
 
-from programs import data, signals
+from programs import data, registry, signals
 from programs.conf import settings
 from programs.data import JsonObject
 from programs.errors import InvalidData, InvalidProgram, OperationRefused, ProgramNotFound
 from programs.models import Program, State, Verb
+from programs.operations.signature import Signature, told
 from programs.transport.publisher import publish
 
-TEXT_LENGTHS = {"by": 255, "reason": 10_000}  # characters
 TRIES = 20  # re-readings of a program that changes faster than it can be steered
 
 QUIET = frozenset({State.SCHEDULED, State.WAITING, State.PAUSED, State.ERRORED, State.STOPPED})
@@ -124,6 +117,7 @@ def edit_data(
     detail: dict[str, Any] = {}
 
     def edit(current: Program) -> bool:
+        _refuse_internal(current)
         new_program_data = _object("program_data", program_data)
         new_job_data = _object("job_data", job_data)
         for name, own in (new_job_data or {}).items():
@@ -158,7 +152,7 @@ def _steer(
     using = program.alias if isinstance(program, Program) else settings.DATABASE
     run_id = program.run_id if isinstance(program, Program) else program
     rows = Program.objects.using(using)
-    who, why = _text("by", by), _text("reason", reason)
+    signature = Signature.of(by, reason)
     for _ in range(TRIES):
         current = rows.filter(run_id=run_id).first()
         if current is None:
@@ -177,8 +171,8 @@ def _steer(
                 current = rows.get(run_id=run_id)
                 current.operations.create(
                     verb=verb,
-                    by=who,
-                    reason=why,
+                    by=signature.by,
+                    reason=signature.reason,
                     detail={"from": before.value, "to": current.state.value, **(detail or {})},
                 )
                 return current
@@ -189,14 +183,7 @@ def _circumstances(program: Program) -> str:
     """Tell who holds the program, and who did something to it last: two may act at once."""
     holder = f", held by {program.worker}" if program.worker else ""
     last = program.operations.last()
-    deed = f" (last {last.get_verb_display()} by {last.by})" if last and last.by else ""
-    return f"{holder}{deed}"
-
-
-def _text(field: str, value: Any) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise InvalidProgram(field, f"must be a text, not {type(value).__name__}")
-    return data.clean(value, TEXT_LENGTHS[field]).strip() or None if value else None
+    return f"{holder}{told(last, last.get_verb_display()) if last is not None else ''}"
 
 
 def _hint(program: Program) -> Program:
@@ -210,6 +197,15 @@ def _hint(program: Program) -> Program:
 def _after_commit(program: Program, signal: Signal, **sent: Any) -> None:
     tell = partial(signal.send_robust, sender=Program, program=program, **sent)
     transaction.on_commit(tell, using=program.alias, robust=True)
+
+
+def _refuse_internal(program: Program) -> None:
+    """Refuse data for the engine's own jobs: it says what they may do, in whose name."""
+    for name in program.jobs:
+        job = registry.find(name)
+        if job is not None and job.internal:
+            message = f"belongs to a job of the engine's own ({name}): it cannot be edited"
+            raise InvalidProgram("program_data", message)
 
 
 def _object(field: str, value: Any) -> JsonObject | None:
