@@ -61,12 +61,18 @@ class Keeper:
         self._died = threading.Event()
         self._ending = threading.Event()
         self._registered = False
+        self._drain: str | None = None
         self._renewer = threading.Thread(target=self._keep_renewing, name="renewer", daemon=True)
         self._releaser = threading.Thread(target=self._keep_releasing, name="releaser", daemon=True)
 
     def start(self) -> None:
         self._renewer.start()
         self._releaser.start()
+
+    @property
+    def drain(self) -> str | None:
+        """How an operator asked this worker to end, once one has."""
+        return self._drain
 
     def is_alive(self) -> bool:
         return self._renewer.is_alive() and self._releaser.is_alive()
@@ -138,7 +144,9 @@ class Keeper:
                 version=programs.__version__,
             )
             self._registered = True
-        Worker.heartbeat(self._worker)
+        if Worker.heartbeat(self._worker) and self._drain is None:
+            asked = Worker.objects.get(name=self._worker).last_drain()
+            self._drain = "asked to drain" + (f" by {asked.by}" if asked and asked.by else "")
 
     # Releasing -------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from programs.transport.inbox import Delivery, Inbox
 from programs.transport.publisher import publish
 from programs.worker.board import Board
 from programs.worker.control import Plan
+from programs.worker.pauses import Pauses
 from programs.worker.sweep import Sweep
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,14 @@ class Crew:
         self.plan = plan
         self.inbox = Inbox(plan.threads)
         self.board = Board()
-        self.sweep = Sweep(plan.worker, plan.queues, adaptive=not hinted, thorough=plan.burst)
+        self.pauses = Pauses(plan.queues, self._hurry)
+        self.sweep = Sweep(
+            plan.worker,
+            plan.queues,
+            adaptive=not hinted,
+            thorough=plan.burst,
+            paused=self.pauses.now,
+        )
         self.closing = threading.Event()  # no further program is claimed
         self.draining = threading.Event()  # nor is a further step started
         self._lock = threading.Lock()
@@ -108,12 +116,19 @@ class Crew:
         with self._lock:
             self._busy.discard(slot)
 
+    @property
+    def looks_in(self) -> float:
+        """Return the seconds until a slot that waits should look into the database."""
+        return min(self.sweep.due_in, self.pauses.due_in)
+
     def others_wait(self) -> bool:
         """Tell whether another program could use the slot of one whose turn is used up."""
         if len(self.inbox) or self.sweep.has_found:
             return True
+        paused = self.pauses.now()
+        queues = [queue for queue in self.plan.queues if queue not in paused]
         with answer_expected(settings.DATABASE):
-            return Program.objects.due(*self.plan.queues).exists()
+            return Program.objects.due(*queues).exists()
 
     def _hurry(self, **sent: object) -> None:
         self.sweep.hurry()
@@ -162,7 +177,7 @@ class Slot(threading.Thread):
 
     def _run(self, program: Program, lease: Lease) -> None:
         with self._crew.board.running(self.name, program, lease):
-            standing = execution.carry(program, lease, self._turn())
+            standing = execution.carry(program, lease, self._turn(program.queue))
         self._last_use = monotonic()
         reset_queries()  # with DEBUG, Django remembers them, by the thousand
         if standing is Standing.YIELDED and program.queue is not None:
@@ -179,7 +194,7 @@ class Slot(threading.Thread):
         if self._hints_in_a_row == SWEEP_EVERY - 1:
             crew.sweep.hurry()
             at_most = 1  # the hints of others that are due are on their way
-        elif (delivery := crew.inbox.take(timeout=crew.sweep.due_in)) is not None:
+        elif (delivery := crew.inbox.take(timeout=crew.looks_in)) is not None:
             self._hints_in_a_row += 1
             return self._claim_hinted(delivery, lease)
         self._hints_in_a_row = 0
@@ -197,9 +212,10 @@ class Slot(threading.Thread):
         """Claim what a hint names if it is due and nothing speaks against it; settle the hint."""
         self._check_connections()
         try:
+            queues = self._crew.pauses.claimable(delivery.queue)
             lease.restart()
             with answer_expected(settings.DATABASE):
-                program = self._claim_named(delivery, lease)
+                program = self._claim_named(delivery, queues, lease)
         finally:
             delivery.settle()
         if program is None:
@@ -209,15 +225,18 @@ class Slot(threading.Thread):
             )
         return program
 
-    def _claim_named(self, delivery: Delivery, lease: Lease) -> Program | None:
+    def _claim_named(
+        self, delivery: Delivery, queues: tuple[str, ...], lease: Lease
+    ) -> Program | None:
         # Programs with losses are the sweep's: it sees to it that they run one at a time.
-        run_id, queues = delivery.hint.run_id, self._crew.plan.queues
-        program = Program.objects.claim_named(run_id, queues, self.name, lease.seconds)
+        run_id, slot, seconds = delivery.hint.run_id, self.name, lease.seconds
+        program = Program.objects.claim_named(run_id, queues, slot, seconds) if queues else None
+        # Into a paused queue as well: no other hint may come.
         if program is None and Program.objects.filter(run_id=run_id).adopt(delivery.queue):
-            program = Program.objects.claim_named(run_id, queues, self.name, lease.seconds)
+            program = Program.objects.claim_named(run_id, queues, slot, seconds) if queues else None
         return program
 
-    def _turn(self) -> Callable[[], bool]:
+    def _turn(self, queue: str | None) -> Callable[[], bool]:
         """Return what tells, between steps, whether the program must give way."""
         crew, ends_at = self._crew, monotonic() + settings.TURN
 
@@ -225,7 +244,7 @@ class Slot(threading.Thread):
             nonlocal ends_at
             if crew.sweep.passed(self.name):
                 crew.inbox.wake()
-            if crew.draining.is_set():
+            if crew.draining.is_set() or queue in crew.pauses.now():
                 return True
             if monotonic() < ends_at:
                 return False

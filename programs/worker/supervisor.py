@@ -173,7 +173,7 @@ class Supervisor:
             self._start_child(share)
         self._keeper.start()
         while self._children or self._missing:
-            self._react_to_signals()
+            self._react()
             self._missing += self._reap()
             if self._draining:
                 self._missing.clear()
@@ -277,18 +277,30 @@ class Supervisor:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._signals += 1  # and nothing else: a lock might be held by what was interrupted
 
-    def _react_to_signals(self) -> None:
-        """At the first signal let running steps end, within the timeout; at the second end now."""
-        if self._signals and not self._draining:
-            self._draining = True
-            timeout = self._orders.shutdown_timeout
-            logger.info(
-                "ending: running jobs may take %g s more; another signal ends them now",
-                timeout,
-                extra={"action": "draining"},
-            )
-            for child in self._children:
-                child.drain(monotonic() + timeout)
-        elif self._signals > 1:
+    def _react(self) -> None:
+        """Let running steps end, within the timeout, when first asked to; at a second signal not.
+
+        An operator's drain is no signal: what ends every worker in good order may follow it.
+        """
+        if self._signals > 1 and self._draining:
             for child in self._children:
                 child.was_asked, child.kill_at = True, monotonic()
+        elif self._draining:
+            return
+        elif self._signals:
+            self._drain("ending", "another signal ends them now")
+        elif (drain := self._keeper.drain) is not None:
+            self._drain(f"ending, {drain}", "two signals end them now")
+
+    def _drain(self, why: str, sooner: str) -> None:
+        self._draining = True
+        timeout = self._orders.shutdown_timeout
+        logger.info(
+            "%s: running jobs may take %g s more; %s",
+            why,
+            timeout,
+            sooner,
+            extra={"action": "draining"},
+        )
+        for child in self._children:
+            child.drain(monotonic() + timeout)

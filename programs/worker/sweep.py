@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 
 from programs import execution
@@ -27,13 +27,22 @@ class Sweep:
     `thorough`: every look is for claims left behind as well, for a crew that ends when none is due.
     `adaptive`: without hints the looks start close together and slow down while nothing is
     found; with hints one look a second is enough for what a lost hint or a retry left.
+    `paused`: returns the queues of which nothing is claimed. What their lost workers left behind
+    is released all the same.
     """
 
     def __init__(
-        self, worker: str, queues: Sequence[str], *, adaptive: bool, thorough: bool = False
+        self,
+        worker: str,
+        queues: Sequence[str],
+        *,
+        adaptive: bool,
+        thorough: bool = False,
+        paused: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         self._worker = worker
         self._queues = list(queues)
+        self._paused = paused
         self._adaptive = adaptive
         self._thorough = thorough
         self._hurries = 0
@@ -74,9 +83,10 @@ class Sweep:
 
         `at_most`: how many programs of each queue a look fetches, for other slots to claim.
         """
-        for candidate in self._candidates(at_most):
+        paused = self._paused()
+        for candidate in self._candidates(at_most, paused):
             try:
-                claimed = self._try(candidate, slot, lease)
+                claimed = self._try(candidate, slot, lease, paused)
             finally:
                 with self._lock:
                     self._tried.discard(candidate.pk)
@@ -107,7 +117,7 @@ class Sweep:
         self.hurry()
         return True
 
-    def _candidates(self, at_most: int) -> Iterator[Program]:
+    def _candidates(self, at_most: int, paused: frozenset[str]) -> Iterator[Program]:
         """Yield what was found and nobody has taken yet, with at most one look in between."""
         looked = False
         while True:
@@ -115,20 +125,22 @@ class Sweep:
                 if not self._found and not looked and monotonic() >= self._next_look:
                     looked = True
                     with answer_expected(settings.DATABASE):
-                        self._look(at_most)
+                        self._look(at_most, paused)
                 if not self._found:
                     return
                 candidate = self._found.popleft()
                 self._tried.add(candidate.pk)
             yield candidate
 
-    def _look(self, at_most: int) -> None:
+    def _look(self, at_most: int, paused: frozenset[str]) -> None:
         """Fetch candidates of each queue; the caller holds the lock."""
         self._next_look = monotonic() + self._pause * random.uniform(0.8, 1.2)
         self._pause = min(self._pause * 2, SLOWEST)
         hurries = self._hurries
         random.shuffle(self._queues)  # no queue is always last
         for queue in self._queues:
+            if queue in paused:
+                continue
             waiting = Program.objects.ripe(queue).unclaimed()
             if self._suspect_slot is not None:
                 waiting = waiting.filter(losses=0)
@@ -157,7 +169,9 @@ class Sweep:
             self._found.extend(lost.exclude(pk__in=left_alone)[:LOST_AT_MOST])
         return True
 
-    def _try(self, candidate: Program, slot: str, lease: float) -> Program | None:
+    def _try(
+        self, candidate: Program, slot: str, lease: float, paused: frozenset[str]
+    ) -> Program | None:
         if candidate.worker is not None and self._is_locked(candidate):
             return None
         if candidate.errored_at is not None:
@@ -167,6 +181,8 @@ class Sweep:
         if candidate.worker is not None and not self._release_lost(candidate):
             return None
         assert candidate.queue is not None
+        if candidate.queue in paused:
+            return None  # found before that, or lost: released, and no more
         if not candidate.losses:
             queues = (candidate.queue,)
             with answer_expected(settings.DATABASE):

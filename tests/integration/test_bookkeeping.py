@@ -278,9 +278,9 @@ def test_an_idle_slot_looks_into_the_database_no_more_often_than_it_shall(
     looks: list[float] = []
     look = own.sweep._look
 
-    def counted(at_most: int) -> None:
+    def counted(at_most: int, paused: frozenset[str]) -> None:
         looks.append(time.monotonic())
-        look(at_most)
+        look(at_most, paused)
 
     own.sweep._look = counted  # type: ignore[method-assign]
     for _ in range(16):
