@@ -9,7 +9,7 @@ from itertools import pairwise
 from django.utils import timezone
 
 from programs import registry
-from programs.models import Ending, Program, State, Verb, Worker
+from programs.models import Ending, Program, Queue, State, Verb, Worker
 from programs.models.clock import now
 from programs.models.state import ENDED
 
@@ -40,6 +40,8 @@ def why(program: Program) -> Reason | None:
     if program.due_at is None or program.queue is None:
         text = "inserted by another program, which may be running it; a hint on a queue adopts it"
         return Reason(text, needs_somebody=True)
+    if paused := _queue_pause(program):
+        return Reason(f"{paused}: nothing of it runs until it is resumed", needs_somebody=True)
     if state is State.SCHEDULED:
         return _scheduled(program, program.due_at)
     return _due(program, program.due_at, program.queue)
@@ -67,7 +69,7 @@ def _held(program: Program, state: State) -> Reason:
     left = _seconds_until(program, program.due_at)
     if left <= 0:
         text = f"{program.worker} has not been heard of: its lease ran out {span(-left)} ago"
-        missing = _missing(program)
+        missing = _missing(program) or _queue_pause(program)
         return Reason(f"{text}; {missing or 'another worker takes it over'}", None, bool(missing))
     running = ""
     if program.step_started_at is not None:
@@ -79,6 +81,8 @@ def _held(program: Program, state: State) -> Reason:
         return Reason(f"{asked}; {running}: it ends at its next checkpoint; {lease}")
     if state is State.PAUSED:
         return Reason(f"paused{_by(program, Verb.PAUSE)}; {running} and ends first; {lease}")
+    if paused := _queue_pause(program):
+        return Reason(f"{paused}; {running} and ends first; {lease}")
     return Reason(f"{running}; {lease}")
 
 
@@ -125,6 +129,17 @@ def _missing(program: Program) -> str:
     if not any(program.job in worker.jobs for worker in serving):
         return f"no live worker of queue {program.queue} knows job {program.job}"
     return ""
+
+
+def _queue_pause(program: Program) -> str:
+    """Tell that the program's queue is paused, since when and by whom; empty where it is not."""
+    queue = Queue.objects.using(program.alias).paused().filter(name=program.queue).first()
+    if queue is None or queue.paused_at is None:
+        return ""
+    ago = span(-_seconds_until(program, queue.paused_at))
+    last = queue.last_operation()
+    who = f" by {last.by}" if last is not None and last.by else ""
+    return f"queue {queue.name} is paused ({ago} ago{who})"
 
 
 def _by(program: Program, verb: Verb) -> str:
