@@ -1,65 +1,240 @@
-"""The list of programs."""
+"""The list of programs: filtered by its URL, paged by a cursor, and live."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+from zlib import crc32
 
-from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django import forms
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.core.exceptions import PermissionDenied
+from django.forms.widgets import Script
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
-from programs.admin import facts
+from programs import inspection, operations
 from programs.admin.bulk import BulkActions
-from programs.admin.filters import StateFilter
-from programs.admin.text import NOTHING, legible, moment
-from programs.models import Program
+from programs.admin.levers import LEVERS
+from programs.admin.rows import Row, changed, shown_versions
+from programs.admin.search import MOMENT_NAMES, Search
+from programs.admin.text import moment
+from programs.inspection import Count, Page, Selection
+from programs.inspection.selection import WINDOW
+from programs.models import State, Verb
+
+PAGE_SIZE = 50
+BULK_VERBS = (Verb.STOP, Verb.PAUSE, Verb.RESUME, Verb.RETRY)
+
+# Pages beside this one: what they are called, their URLs, and the permission that they need.
+BESIDE = (
+    ("Overview", "programs_program_overview", "view_program"),
+    ("Queues", "programs_queue_changelist", "view_queue"),
+    ("Workers", "programs_worker_changelist", "view_worker"),
+    ("Operations", "programs_operation_changelist", "view_operation"),
+)
 
 
-class ProgramList(ChangeList):
-    """The rows of the list, without their data, which may be large."""
+@dataclass(frozen=True)
+class Chip:
+    """One state to choose, or all of them."""
 
-    def get_queryset(self, *args: Any, **kwargs: Any) -> QuerySet[Any]:
-        return super().get_queryset(*args, **kwargs).defer("program_data", "job_data")
+    value: str
+    label: str
+    url: str
+    count: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
+class BulkChoice:
+    """One operation on many programs, and where it is asked for all that match."""
+
+    verb: str
+    label: str
+    missing: str  # the permission that is wanting; empty: it may be done
+    url_for_all: str  # empty where none that matches can be treated so
 
 
 class ListPage(BulkActions):
     """The page of all programs."""
 
-    list_display = ["run", "state", "progress", "queue", "created", "due", "creator"]
-    list_filter = [StateFilter, "queue", "created_at", "due_at"]
-    search_fields = ["run_id", "error_message", "created_by"]
-    search_help_text = "By run id, error message or creator"
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the programs that the URL asks for. Nothing is changed here."""
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        search = Search(request.GET)
+        if "live" in request.GET:
+            return self._news(request, search)
+        return self.render(request, "list", self._list_context(request, search))
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return ProgramList
+    def _list_context(self, request: HttpRequest, search: Search) -> dict[str, Any]:
+        selection = search.selection
+        searched_from = None
+        if selection and (search.older or not selection.is_indexed):
+            searched_from = selection.latest()  # before the page: what comes meanwhile is on it
+        page = search.page(PAGE_SIZE)
+        rows = [
+            (
+                Row.of(program, search.moment),
+                self.url_of("change", program),
+                f"?{search.query(queue=program.queue)}" if program.queue else "",
+            )
+            for program in page.programs
+        ]
+        counts = _counts(search)
+        here = self.url_of("changelist")
+        scripts: list[Any] = [Script("programs/list.js", defer=True)]
+        own = forms.Media(css={"all": ["programs/list.css"]}, js=scripts)
+        return {
+            "title": "Programs",
+            "media": self.media + own,
+            "search": search,
+            "errors": search.errors,
+            "other_errors": [
+                text for name, text in search.errors.items() if name in ("state", "older")
+            ],
+            "fields": search.fields(),
+            "chips": _chips(search, counts),
+            "counts_version": _version(counts),
+            "rows": rows,
+            "when": "due" if search.moment == "created_at" else MOMENT_NAMES[search.moment],
+            "page": page,
+            "newest_url": f"{here}?{search.query()}",
+            "older_url": f"{here}?{search.query(older=page.older)}" if page.older else "",
+            "searched_back_to": moment(page.searched_back_to) if page.searched_back_to else "",
+            "window": f"{WINDOW:,}",
+            "live_url": f"{here}?{search.query(live='1')}" if _moves(search) else "",
+            "seen": _seen(search, page, searched_from).isoformat(),
+            "add_url": self.url_of("add") if self.has_add_permission(request) else "",
+            "beside": self._pages_beside(request),
+            **self._bulk_choices(request, search),
+        }
 
-    @admin.display(description="run id", ordering="run_id")
-    def run(self, program: Program) -> str:
-        return legible(program.run_id)
+    def _news(self, request: HttpRequest, search: Search) -> HttpResponse:
+        """Answer with what has changed since the page was shown: pieces to be put in place."""
+        selection = search.selection
+        if selection is None:
+            return HttpResponse(status=204)
+        given = request.GET
+        counts = _counts(search)
+        newer = _newer(selection, given.get("seen", ""))
+        context = {
+            "rows": changed(shown_versions(given.getlist("row"), PAGE_SIZE), selection.moment),
+            "chips": _chips(search, counts) if given.get("counts") != _version(counts) else [],
+            "counts_version": _version(counts),
+            "newer": newer,
+            "newer_has_changed": given.get("newer", "") != newer,
+            "newest_url": f"{self.url_of('changelist')}?{search.query()}",
+        }
+        if not (context["rows"] or context["chips"] or context["newer_has_changed"]):
+            return HttpResponse(status=204)
+        return TemplateResponse(request, "admin/programs/program/list_live.html", context)
 
-    @admin.display
-    def state(self, program: Program) -> SafeString:
-        return facts.state(program)
+    def _bulk_choices(self, request: HttpRequest, search: Search) -> dict[str, Any]:
+        """Return what can be done to many programs at once, where there is a page for it."""
+        url = self._url_if_there("programs_program_bulk")
+        if not url or not search.selection:
+            return {}
+        state = search.selection.state
+        choices = []
+        for verb in BULK_VERBS:
+            lever = LEVERS[verb]
+            fits = state is None or state in operations.ALLOWED[verb]
+            choices.append(
+                BulkChoice(
+                    verb=verb.value,
+                    label=lever.label,
+                    missing="" if lever.is_permitted(request) else lever.permission_name,
+                    url_for_all=f"{url}?{search.query(all='1', verb=verb.value)}" if fits else "",
+                )
+            )
+        permitted = [choice for choice in choices if not choice.missing]
+        return {
+            "bulk_url": url,
+            "bulk_permitted": permitted,
+            "bulk_for_all": [choice for choice in permitted if choice.url_for_all],
+            "bulk_forbidden": [choice for choice in choices if choice.missing],
+        }
 
-    @admin.display(ordering="error_message")
-    def progress(self, program: Program) -> SafeString:
-        return format_html(
-            '<bdi>{}</bdi><bdi class="programs-error">{}</bdi>',
-            facts.progress(program),
-            legible(program.error_message),
-        )
+    def _pages_beside(self, request: HttpRequest) -> list[tuple[str, str]]:
+        """Return the other pages that are there and that the user may see."""
+        pages = [
+            (label, self._url_if_there(name))
+            for label, name, permission in BESIDE
+            if request.user.has_perm(f"programs.{permission}")
+        ]
+        return [(label, url) for label, url in pages if url]
 
-    @admin.display(ordering="created_at")
-    def created(self, program: Program) -> str:
-        return moment(program.created_at)
+    def _url_if_there(self, name: str) -> str:
+        try:
+            return reverse(f"admin:{name}", current_app=self.admin_site.name)
+        except NoReverseMatch:
+            return ""
 
-    @admin.display(ordering="due_at")
-    def due(self, program: Program) -> str:
-        return moment(None if program.worker else program.due_at)  # claimed: the lease's end
 
-    @admin.display(description="by", ordering="created_by")
-    def creator(self, program: Program) -> str:
-        return legible(program.created_by) or NOTHING
+# What the page and its live answers say alike ------------------------------------------------
+
+
+def _moves(search: Search) -> bool:
+    """Whether the page asks for news by itself: the extra [console] brings what does."""
+    return search.selection is not None and not search.errors and apps.is_installed("django_htmx")
+
+
+def _counts(search: Search) -> dict[State, Count]:
+    """Count the programs of each state; not where something else is asked for, too."""
+    return {} if search.is_filtered or not search.selection else inspection.counts()
+
+
+def _chips(search: Search, counts: dict[State, Count]) -> list[Chip]:
+    chosen = search.typed["state"]
+    all_states = Chip("", "all", f"?{search.query(state='')}", "", not chosen)
+    return [
+        all_states,
+        *(
+            Chip(
+                value=state.value,
+                label=str(state.label),
+                url=f"?{search.query(state=state.value)}",
+                count=_shown(counts[state]) if counts else "",
+                is_chosen=state.value == chosen,
+            )
+            for state in State
+        ),
+    ]
+
+
+def _shown(count: Count) -> str:
+    return f"{count.number:,}" if count.is_exact else f"{count.number:,}+"
+
+
+def _version(counts: dict[State, Count]) -> str:
+    return f"{crc32(repr(sorted(counts.items())).encode()):08x}"
+
+
+def _newer(selection: Selection, seen: str) -> str:
+    """Say how many programs have come since that moment; empty for none, or where it is none."""
+    try:
+        since = parse_datetime(seen)
+    except ValueError:
+        return ""
+    if since is None or timezone.is_aware(since) != django_settings.USE_TZ:
+        return ""
+    count = selection.newer(since)
+    return _shown(count) if count.number else ""
+
+
+def _seen(search: Search, page: Page, searched_from: datetime | None) -> datetime:
+    """Return the moment of the newest program that the page knows: later ones are news."""
+    ever = datetime(1970, 1, 1, tzinfo=UTC if django_settings.USE_TZ else None)
+    first = getattr(page.programs[0], search.moment) if page.programs else ever
+    return max(first, searched_from or ever)

@@ -28,7 +28,8 @@ class ConsolePages(ReadOnlyAdmin):
         scripts: list[Any] = [Script("programs/console.js", defer=True)]
         if apps.is_installed("django_htmx"):
             scripts.insert(0, Script("django_htmx/htmx-2.min.js", defer=True))
-        return super().media + forms.Media(js=scripts)
+            scripts.append(Script("programs/live.js", defer=True))
+        return super().media + forms.Media(css={"all": ["programs/live.css"]}, js=scripts)
 
     def render(self, request: HttpRequest, page: str, context: dict[str, Any]) -> HttpResponse:
         """Return a page in the frame of its admin site: a template of `admin/programs/<model>/`."""

@@ -125,9 +125,20 @@ class Selection:
             return Page(found[:size], _cursor(getattr(last, self.moment), last.pk), None)
         return Page(found, _cursor(end, 0) if end else "", end)
 
+    def latest(self, using: str | None = None) -> datetime | None:
+        """Return the moment of the newest program that a page looks at, whether it matches or not.
+
+        None: there is none.
+        """
+        newest = self._indexed(using).order_by(f"-{self.moment}")
+        return newest.values_list(self.moment, flat=True).first()
+
     def newer(self, than: datetime, using: str | None = None) -> Count:
-        """Count those that have come to the selection since that moment."""
+        """Count those that have come to the selection since that moment, as far as a page may."""
         rows = self._indexed(using).filter(**{f"{self.moment}__gt": than})
+        end = None if self.is_indexed else self._end_of_window(rows)
+        if end is not None:
+            rows = rows.filter(**{f"{self.moment}__gte": end})
         return _count(rows.filter(self._sought), COUNTED)
 
     def count(

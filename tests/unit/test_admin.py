@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -36,81 +35,6 @@ pytestmark = [
     pytest.mark.django_db,
     pytest.mark.filterwarnings("ignore:No directory at"),  # nobody has collected static files
 ]
-
-
-# The list -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("state", list(State))
-def test_the_list_filters_by_state_and_says_it(admin_client: Client, state: State) -> None:
-    expected = program_in(state)
-    other = program_in(State.WAITING if state is not State.WAITING else State.PAUSED)
-
-    page = admin_client.get(LIST, {"state": state.value}).content.decode()
-
-    assert expected.run_id in page
-    assert f'programs-{state.value}">{state.label}<' in page
-    assert other.run_id not in page
-
-
-def test_the_list_says_the_progress_and_the_error(admin_client: Client) -> None:
-    run(create_program(["noop", "behave", "noop"], failing("no such order")))
-
-    page = admin_client.get(LIST).content.decode()
-
-    assert "step 2 of 3: behave" in page
-    assert "no such order" in page
-
-
-def test_the_list_filters_by_queue_and_date(admin_client: Client) -> None:
-    found = create_program(["noop"], queue="reports")
-    other = create_program(["noop"])
-    tomorrow = datetime.now(UTC) + timedelta(days=1)
-
-    by_queue = admin_client.get(LIST, {"queue": "reports"}).content.decode()
-    by_date = admin_client.get(LIST, {"created_at__gte": tomorrow.isoformat()}).content.decode()
-
-    assert found.run_id in by_queue
-    assert other.run_id not in by_queue
-    assert found.run_id not in by_date
-
-
-@pytest.mark.parametrize("words", ["no such order", "hopper"])
-def test_the_list_is_searched_by_error_and_creator(admin_client: Client, words: str) -> None:
-    found = create_program(["behave"], failing("no such order"), created_by="hopper")
-    run(found)
-    other = create_program(["noop"])
-
-    page = admin_client.get(LIST, {"q": words}).content.decode()
-
-    assert found.run_id in page
-    assert other.run_id not in page
-
-
-def test_the_list_takes_as_many_queries_for_many_programs_as_for_one(
-    admin_client: Client, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    create_program(["noop"])
-    with CaptureQueriesContext(connection) as for_one:
-        admin_client.get(LIST)
-    for _ in range(20):
-        create_program(["noop"])
-
-    with django_assert_num_queries(len(for_one)):
-        admin_client.get(LIST)
-
-    assert not any("program_data" in query["sql"] for query in for_one.captured_queries)
-
-
-def test_the_list_shows_rows_that_another_program_inserted_badly(admin_client: Client) -> None:
-    Program.objects.create(run_id="odd", jobs=["noop"], step=7)
-    worse = Program.objects.create(run_id="worse", jobs="noop")
-
-    page = admin_client.get(LIST).content.decode()
-
-    assert "step 8 of 1: no such job" in page
-    assert "step 1 of 0: no such job" in page
-    assert admin_client.get(page_of(worse)).status_code == 200
 
 
 # The page of one program --------------------------------------------------------------------

@@ -1,0 +1,90 @@
+/* What pages that ask for news by themselves have in common. A page says `data-live` on the element
+ * that asks (by htmx: `hx-get`, `hx-trigger="every 2s"`; with `, programs:look` behind it, it asks
+ * at once when somebody comes back to the page). This file then sees to three things:
+ *
+ * - nothing is asked as long as nobody can see the page;
+ * - an answer that is another page, such as that to log in, is not put into this one;
+ * - after six seconds without an answer a banner says since when, why, and how to go on. It goes
+ *   with the next answer, or when no element asks any longer.
+ */
+"use strict";
+
+(() => {
+    const STALE_AFTER = 6000; // milliseconds
+    const GIVEN_UP_AFTER = 5000; // so that the next request may get through
+    const SILENCE = "the server does not answer";
+
+    let answeredAt = new Date(); // on the reader's own clock
+    let countedFrom = Date.now(); // the same, but no time counts in which nobody looked
+    let reason = SILENCE;
+
+    const banner = document.createElement("div");
+    banner.className = "programs-stale";
+    banner.setAttribute("role", "status");
+    (document.querySelector("main") ?? document.body).append(banner);
+
+    const asks = ({ requestConfig }) => Boolean(requestConfig?.elt?.matches("[data-live]"));
+
+    const reasonOf = ({ requestConfig, xhr }) => {
+        if (isElsewhere({ requestConfig, xhr })) return "you are logged out";
+        if (xhr.status === 403) return "you may not see this any longer";
+        if (xhr.status === 404) return "this is not there any longer";
+        return `the server answered with an error (${xhr.status})`;
+    };
+
+    // A redirect is followed before anybody is asked: only its address tells.
+    const isElsewhere = ({ requestConfig, xhr }) =>
+        Boolean(xhr.responseURL) &&
+        new URL(xhr.responseURL).pathname !== new URL(requestConfig.path, location.href).pathname;
+
+    const show = () => {
+        const isStale = Date.now() - countedFrom > STALE_AFTER && !document.hidden;
+        if (!isStale || !document.querySelector("[data-live]")) {
+            banner.replaceChildren();
+            return;
+        }
+        const text = `Not updated since ${answeredAt.toLocaleTimeString("en-GB")}: ${reason}. `;
+        if (banner.firstChild?.data === text) return; // told already: it is not read out again
+        const reload = document.createElement("a");
+        reload.href = location.href;
+        reload.textContent = "Reload";
+        banner.replaceChildren(text, reload);
+    };
+
+    const answered = () => {
+        answeredAt = new Date();
+        countedFrom = Date.now();
+        reason = SILENCE;
+        show();
+    };
+
+    document.addEventListener("htmx:beforeRequest", (event) => {
+        if (!asks(event.detail)) return;
+        event.detail.xhr.timeout = GIVEN_UP_AFTER;
+        if (document.hidden) event.preventDefault();
+    });
+
+    document.addEventListener("htmx:beforeSwap", (event) => {
+        if (!asks(event.detail) || !isElsewhere(event.detail)) return;
+        event.detail.shouldSwap = false;
+    });
+
+    // Heard on the page: the element that asked may have been replaced by what it was answered.
+    document.addEventListener("htmx:afterRequest", (event) => {
+        if (!asks(event.detail)) return;
+        const { status } = event.detail.xhr;
+        if (status >= 200 && status < 300 && !isElsewhere(event.detail)) answered();
+        else reason = status ? reasonOf(event.detail) : SILENCE;
+    });
+
+    document.addEventListener("visibilitychange", () => {
+        countedFrom = Date.now();
+        show();
+        if (document.hidden) return;
+        document.querySelectorAll("[data-live]").forEach((element) => {
+            element.dispatchEvent(new CustomEvent("programs:look"));
+        });
+    });
+
+    setInterval(show, 500);
+})();
