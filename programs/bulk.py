@@ -87,7 +87,7 @@ class Order:
         return cls(
             verb=Verb(verb),
             selection=None if selection is None else Selection.parse(selection),
-            run_ids=_checked(run_ids),
+            run_ids=() if run_ids is None else checked(run_ids),
             up_to=given.get("up_to") or 0,
             by=given.get("by"),
             reason=given.get("reason") or "",
@@ -169,11 +169,11 @@ def start(
     are, where that is known. Raises what `create_program` raises.
     """
     newest = Program.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    named = None if run_ids is None else list(dict.fromkeys(run_ids))
+    named = None if run_ids is None else checked(run_ids)
     order = {
         "verb": verb,
         "selection": None if selection is None else selection.encode(),
-        "run_ids": named,
+        "run_ids": None if named is None else list(named),
         "up_to": newest if up_to is None else min(up_to, newest),
         "by": by,
         "reason": reason,
@@ -190,6 +190,17 @@ def start(
         if program.was_created:
             _put_first(program)
     return program
+
+
+def checked(run_ids: Sequence[Any]) -> tuple[str, ...]:
+    """Return these run ids, each once; raise `InvalidProgram` for what can be none."""
+    if not isinstance(run_ids, (list, tuple)) or not 1 <= len(run_ids) <= NAMED_AT_MOST:
+        raise InvalidProgram("run_ids", f"must be a list of 1 to {NAMED_AT_MOST} run ids")
+    for run_id in run_ids:
+        is_storable = isinstance(run_id, str) and run_id.isprintable()
+        if not is_storable or not 1 <= len(run_id) <= RUN_ID_LENGTH:
+            raise InvalidProgram("run_ids", f"holds {run_id!r:.60}, which is no run id")
+    return tuple(dict.fromkeys(run_ids))
 
 
 def possible(verb: Verb) -> Q:
@@ -257,18 +268,6 @@ def _is_internal(jobs: Any) -> bool:
 
 
 # The start ----------------------------------------------------------------------------------
-
-
-def _checked(run_ids: Any) -> tuple[str, ...]:
-    if run_ids is None:
-        return ()
-    if not isinstance(run_ids, list) or not 1 <= len(run_ids) <= NAMED_AT_MOST:
-        raise InvalidProgram("run_ids", f"must be a list of 1 to {NAMED_AT_MOST} run ids")
-    for run_id in run_ids:
-        is_storable = isinstance(run_id, str) and run_id.isprintable()
-        if not is_storable or not 1 <= len(run_id) <= RUN_ID_LENGTH:
-            raise InvalidProgram("run_ids", f"holds {run_id!r:.60}, which is no run id")
-    return tuple(run_ids)
 
 
 def _served_queue() -> str:

@@ -1,74 +1,217 @@
-"""Bulk actions: one lever, pulled for each selected program."""
+"""Doing one thing to many programs: the page that says to how many, and asks."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    QueryDict,
+)
+from django.urls import URLPattern, path
+from django.utils.safestring import SafeString
 
-from programs.admin.levers import LEVERS
+from programs import bulk, operations
+from programs.admin import facts
+from programs.admin.forms import BulkForm
+from programs.admin.levers import LEVERS, Lever
+from programs.admin.outcomes import filters_of, number_of, outcomes_page, report_of
 from programs.admin.pages import ProgramPages
-from programs.errors import OperationRefused
-from programs.models import Verb
+from programs.admin.text import legible
+from programs.bulk import DEEDS, BulkOperation
+from programs.errors import IdempotencyConflict, InvalidProgram
+from programs.inspection import Count, Selection
+from programs.inspection.selection import MATCHES_COUNTED, WINDOW
+from programs.models import Program, Verb
 
-BULK_LIMIT = 1000  # programs in one request, so that it ends before the web server loses patience
-REFUSALS_SHOWN = 5
+SAMPLE = 5  # programs that are shown of those that are meant
+
+
+@dataclass(frozen=True)
+class Meant:
+    """The programs that the URL of the page means: all that match, or those that it names."""
+
+    lever: Lever
+    selection: Selection | None
+    run_ids: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, lever: Lever, given: QueryDict) -> Meant:
+        """Read the parameters; raise `InvalidProgram` that names the wrong one."""
+        if given.get("all") == "1":
+            return cls(lever, Selection.parse(given.dict()))
+        if "run_id" not in given:
+            raise InvalidProgram("run_id", "is missing: select at least one program")
+        return cls(lever, None, bulk.checked(given.getlist("run_id")))
+
+    @property
+    def heading(self) -> str:
+        if self.selection is None:
+            return f"{self.lever.label} {number_of(len(self.run_ids), 'selected program')}"
+        return f"{self.lever.label} all programs that match"
+
+    def count(self) -> tuple[Count, Count]:
+        """Count those that are meant, and those of them that can be treated."""
+        verb = self.lever.verb
+        if self.selection is not None:
+            return self.selection.count(), bulk.count(verb, self.selection)
+        named = Program.objects.filter(bulk.possible(verb), run_id__in=self.run_ids)
+        return Count(len(self.run_ids), True), Count(named.count(), True)
+
+    def sample(self) -> list[Program]:
+        """Return some of those that can be treated."""
+        if self.selection is not None:
+            found = self.selection.page(SAMPLE * 10).programs
+        else:
+            found = list(Program.objects.filter(run_id__in=self.run_ids[: SAMPLE * 10]))
+        return [each for each in found if operations.is_allowed(self.lever.verb, each)][:SAMPLE]
 
 
 class BulkActions(ProgramPages):
-    """The bulk actions of the list of programs; each is there for those who hold its permission."""
+    """The page that does one thing to many programs, and the one of what became of each."""
 
-    actions = ["stop_selected", "pause_selected", "resume_selected", "retry_selected"]
+    @property
+    def media(self) -> forms.Media:
+        return super().media + forms.Media(css={"all": ["programs/bulk.css"]})
 
-    def has_stop_permission(self, request: HttpRequest) -> bool:
-        return LEVERS[Verb.STOP].is_permitted(request)
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("bulk/", view(self.bulk_view), name="programs_program_bulk"),
+            path(
+                "<path:object_id>/outcomes/",
+                view(self.outcomes_view),
+                name="programs_program_outcomes",
+            ),
+            *super().get_urls(),
+        ]
 
-    def has_pause_permission(self, request: HttpRequest) -> bool:
-        return LEVERS[Verb.PAUSE].is_permitted(request)
+    def bulk_view(self, request: HttpRequest) -> HttpResponse:
+        """Say how many programs are meant, ask for the reason, and start the built-in program."""
+        if request.method not in ("GET", "HEAD", "POST"):
+            return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            lever = _lever(request.GET.get("verb"))
+            if not lever.is_permitted(request):
+                raise PermissionDenied
+            meant = Meant.read(lever, request.GET)
+        except InvalidProgram as error:
+            self.message_user(request, f"{legible(error)}. Nothing was done.", messages.ERROR)
+            return HttpResponseRedirect(self.url_of("changelist"))
+        if request.method == "POST":
+            form = BulkForm(request.POST, needs_reason=meant.selection is not None)
+            if form.is_valid():
+                program = self._started(request, meant, form.cleaned_data)
+                told = "does it in the background. Here stands how far it is."
+                return self.done(request, program, f"{lever.label}: this program {told}")
+        else:
+            newest = Program.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+            form = BulkForm(needs_reason=meant.selection is not None, up_to=newest)
+        return self.render(request, "bulk", self._asked(meant, form))
 
-    def has_retry_permission(self, request: HttpRequest) -> bool:
-        return LEVERS[Verb.RETRY].is_permitted(request)
+    def _started(self, request: HttpRequest, meant: Meant, given: dict[str, Any]) -> Program:
+        """Start the built-in program, or find the one that a first click here has started."""
+        key = f"{BulkOperation.name} {request.user.pk} {given['token']}"
+        _, possible = meant.count()
+        try:
+            return bulk.start(
+                meant.lever.verb,
+                selection=meant.selection,
+                run_ids=meant.run_ids or None,
+                by=request.user.get_username(),
+                reason=given["reason"],
+                up_to=given["up_to"],
+                total=possible.number if possible.is_exact else None,
+                idempotency_key=key,
+            )
+        except IdempotencyConflict:  # it has the same key: what is counted differs by now
+            return Program.objects.get(idempotency_key=key)
 
-    @admin.action(permissions=["stop"], description="Stop selected programs")
-    def stop_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self._pull_for_each(Verb.STOP, request, queryset)
+    def _asked(self, meant: Meant, form: BulkForm) -> dict[str, Any]:
+        matching, possible = meant.count()
+        back = self.url_of("changelist")
+        if meant.selection is not None:
+            query = QueryDict(mutable=True)
+            query.update(meant.selection.encode())
+            back = f"{back}?{query.urlencode()}"
+        return {
+            "title": meant.heading,
+            "lever": meant.lever,
+            "is_selection": meant.selection is not None,
+            "filters": filters_of(meant.selection),
+            "counted": _counted(meant.lever.verb, matching, possible),
+            "window": _window(matching, possible),
+            "can_be_done": bool(possible.number) or not possible.is_exact or form.is_bound,
+            "sample": [self._shown(program) for program in meant.sample()],
+            "form": form,
+            "back": back,
+        }
 
-    @admin.action(permissions=["pause"], description="Pause selected programs")
-    def pause_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self._pull_for_each(Verb.PAUSE, request, queryset)
+    def _shown(self, program: Program) -> tuple[str, str, SafeString, str]:
+        return (
+            self.url_of("change", program),
+            legible(program),
+            facts.state(program),
+            facts.progress(program),
+        )
 
-    @admin.action(permissions=["pause"], description="Resume selected programs")
-    def resume_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self._pull_for_each(Verb.RESUME, request, queryset)
-
-    @admin.action(permissions=["retry"], description="Retry selected programs where they ended")
-    def retry_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self._pull_for_each(Verb.RETRY, request, queryset)
-
-    def _pull_for_each(self, verb: Verb, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        lever = LEVERS[verb]
-        selected = list(queryset[: BULK_LIMIT + 1])
-        if len(selected) > BULK_LIMIT:
-            text = f"{lever.label}: at most {BULK_LIMIT} programs at once. Nothing was done."
-            self.message_user(request, text, messages.ERROR)
-            return
-        refusals = []
-        for program in selected:
-            try:
-                lever.act(program, by=request.user.get_username())
-            except OperationRefused as refusal:
-                refusals.append(str(refusal))
-        done = len(selected) - len(refusals)
-        if done:
-            self.message_user(request, f"{lever.label}: done for {_programs(done)}.")
-        if refusals:
-            reasons = "; ".join(refusals[:REFUSALS_SHOWN])
-            more = "; …" if len(refusals) > REFUSALS_SHOWN else "."
-            text = f"{lever.label}: refused for {_programs(len(refusals))}: {reasons}{more}"
-            self.message_user(request, text, messages.WARNING)
+    def outcomes_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show what became of each program that a bulk operation went over."""
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        program = self.find(request, object_id)
+        report = report_of(program)
+        if report is None:
+            raise Http404("This program is no bulk operation.")
+        page = outcomes_page(program, request.GET.get("only", ""), request.GET.get("before", ""))
+        context = {
+            "title": f"Outcomes: {report.heading}",
+            "program": program,
+            "bulk": report,
+            "page": page,
+            "back": self.url_of("change", program),
+        }
+        return self.render(request, "bulk_page", context)
 
 
-def _programs(count: int) -> str:
-    return "1 program" if count == 1 else f"{count} programs"
+def _lever(verb: str | None) -> Lever:
+    if verb not in DEEDS:
+        raise InvalidProgram("verb", f"must be one of {', '.join(DEEDS)}")
+    return LEVERS[Verb(verb)]
+
+
+def _counted(verb: Verb, matching: Count, possible: Count) -> str:
+    """Say how many are meant, and how many of them will be treated."""
+    some = "program matches" if matching == (1, True) else "programs match"
+    if possible == (0, True):
+        can = f"none of them can be {verb.label}"
+    elif possible == matching:
+        can = f"{'it' if matching == (1, True) else 'all of them'} can be {verb.label}"
+    else:
+        can = f"{_number(possible)} of them can be {verb.label}"
+    return f"{_number(matching)} {some}; {can}."
+
+
+def _number(count: Count) -> str:
+    if count.is_exact:
+        return f"{count.number:,}"
+    if count.number >= MATCHES_COUNTED:
+        return f"{count.number:,} or more"
+    return f"at least {count.number:,}"
+
+
+def _window(*counts: Count) -> str:
+    """Say among which programs was counted, where it was not all of them."""
+    if all(count.is_exact or count.number >= MATCHES_COUNTED for count in counts):
+        return ""
+    return f"Counted among the newest {WINDOW:,} programs; older ones are searched as well."

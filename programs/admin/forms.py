@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -277,3 +278,24 @@ class EditForm(AsSeenForm):
         if not may_reveal(self.user):
             value = restored(part, value, stored)
         return None if value == stored else value
+
+
+class BulkForm(ConsoleForm):
+    """Why an operator does it to many programs, and what the page knew when it was opened."""
+
+    reason = forms.CharField(
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Kept with your name in the history of each program.",
+    )
+    token = forms.RegexField(r"[0-9a-f]{32}\Z", widget=forms.HiddenInput)  # of one confirmation
+    up_to = forms.IntegerField(min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, needs_reason: bool, up_to: int = 0) -> None:
+        super().__init__(data, initial={"token": secrets.token_hex(16), "up_to": up_to})
+        self.fields["reason"].required = needs_reason
+
+    def clean(self) -> dict[str, Any]:
+        if {"token", "up_to"} & self.errors.keys():
+            raise forms.ValidationError("What this page was sent with is missing: open it again.")
+        return self.cleaned_data

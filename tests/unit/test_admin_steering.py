@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -16,7 +15,6 @@ from programs.submission import create_program
 from tests.clients import VIEW, client_of
 from tests.console import (
     DEEDS,
-    LIST,
     PERMISSIONS,
     failing,
     is_untouched,
@@ -237,52 +235,3 @@ def test_a_lever_that_one_may_not_pull_names_the_missing_permission(verb: Verb) 
     page = client_of(VIEW).get(page_of(program_in(DEEDS[verb][0]))).content.decode()
     lever = LEVERS[verb]
     assert f"{lever.label}: needs the permission “{lever.permission_name}”" in page
-
-
-# Many programs ------------------------------------------------------------------------------
-
-
-def pull(client: Client, verb: Verb, *programs: Program) -> Any:
-    given = {"action": f"{verb.value}_selected", "_selected_action": [p.pk for p in programs]}
-    return client.post(LIST, given, follow=True)
-
-
-BULK = [Verb.STOP, Verb.PAUSE, Verb.RESUME, Verb.RETRY]
-
-
-@pytest.mark.parametrize("verb", BULK)
-def test_a_bulk_action_counts_what_was_done_and_what_was_refused(
-    admin_client: Client, verb: Verb
-) -> None:
-    fitting = [program_in(DEEDS[verb][0]) for _ in range(2)]
-    finished = program_in(State.FINISHED)
-
-    response = pull(admin_client, verb, *fitting, finished)
-
-    done, refused = texts(response)
-    assert done == f"{LEVERS[verb].label}: done for 2 programs."
-    assert f"refused for 1 program: program {finished.run_id} is finished" in refused
-    assert {operation.program for operation in Operation.objects.all()} == set(fitting)
-
-
-@pytest.mark.parametrize("verb", BULK)
-def test_a_bulk_action_needs_its_permission(verb: Verb) -> None:
-    program = program_in(DEEDS[verb][0])
-    client = client_of(VIEW, *(set(PERMISSIONS.values()) - {PERMISSIONS[verb]}))
-
-    pull(client, verb, program)
-
-    assert f"{verb.value}_selected" not in client.get(LIST).content.decode()
-    assert is_untouched(program)
-
-
-def test_a_bulk_action_on_too_many_does_nothing(
-    admin_client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("programs.admin.bulk.BULK_LIMIT", 1)
-    waiting = [program_in(State.WAITING) for _ in range(2)]
-
-    response = pull(admin_client, Verb.STOP, *waiting)
-
-    assert texts(response) == ["Stop: at most 1 programs at once. Nothing was done."]
-    assert not Operation.objects.exists()
