@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from programs.admin.text import duration, legible, moment, names_of
 from programs.admin.timeline import StepTime, timeline_of
+from programs.inspection.steps import skipped_steps, standing
 from programs.models import Attempt, Ending, Program, Verb
-from programs.models.state import ENDED
 
 ATTEMPTS_SHOWN = 50  # the newest; each may hold a traceback and a log of 64 KiB
 
@@ -101,23 +101,3 @@ def steps_of(program: Program) -> tuple[list[ShownStep], bool]:
         for index, name in enumerate(program.jobs if isinstance(program.jobs, list) else [])
     ]
     return shown, not are_all
-
-
-def standing(program: Program, step: int) -> str:
-    """Return how a step stands that no operator has skipped."""
-    if step < program.step:
-        return "done"
-    if step == program.step:
-        return str(program.state.label)
-    return "not run" if program.state in ENDED else "to come"
-
-
-def skipped_steps(program: Program) -> set[int]:
-    """Return the steps that an operator skipped and that no later retry took up again."""
-    skipped: set[int] = set()
-    for operation in program.operations.filter(verb__in=(Verb.SKIP, Verb.RETRY)):
-        if operation.verb == Verb.SKIP:
-            skipped.add(operation.detail["step"])
-        elif operation.detail["from_step"] is not None:
-            skipped = {step for step in skipped if step < operation.detail["from_step"]}
-    return skipped

@@ -1,7 +1,7 @@
 """What jobs and their users wrote, made fit to be shown to an operator.
 
-Escaping is the templates' and `format_html`'s. Here stands what escaping leaves: characters that
-turn the direction of the text beside them, or that cannot be seen.
+Escaping is the templates' and `format_html`'s. What escaping leaves, characters that turn the
+direction of the text beside them or that cannot be seen, is `legible`'s.
 """
 
 from __future__ import annotations
@@ -15,18 +15,9 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-CONTROLS = {*range(0x20), *range(0x7F, 0xA0)} - {ord(sign) for sign in "\t\n\r"}
-DIRECTIONS = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
-# As JSON writes them, so that JSON with its controls replaced is the same JSON.
-LEGIBLE = {code: f"\\u{code:04x}" for code in CONTROLS | DIRECTIONS}
-
+from programs.legibility import legible as legible
 
 NOTHING = "-"  # stands where there is nothing to show
-
-
-def legible(value: object) -> str:
-    """Return `value` as text that cannot pose as another; None is the empty text."""
-    return "" if value is None else str(value).translate(LEGIBLE)
 
 
 def names_of(jobs: Sequence[object]) -> str:
