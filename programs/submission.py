@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Never
 
+from asgiref.sync import sync_to_async
 from django.db import IntegrityError, transaction
 
 from programs import data, registry, signals
@@ -75,6 +76,32 @@ def create_program(
     program.save(using=using, force_insert=True)
     _announce([program], using)
     return program
+
+
+async def acreate_program(
+    jobs: Sequence[str],
+    program_data: JsonObject | None = None,
+    job_data: Mapping[str, JsonObject] | None = None,
+    *,
+    queue: str = DEFAULT_QUEUE,
+    run_at: datetime | None = None,
+    idempotency_key: str | None = None,
+    created_by: str | None = None,
+    using: str | None = None,
+    **unknown: Never,
+) -> Program:
+    """`create_program` for async code."""
+    return await sync_to_async(create_program)(
+        jobs,
+        program_data,
+        job_data,
+        queue=queue,
+        run_at=run_at,
+        idempotency_key=idempotency_key,
+        created_by=created_by,
+        using=using,
+        **unknown,
+    )
 
 
 def create_programs(

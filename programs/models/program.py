@@ -16,6 +16,7 @@ from programs.models.persistence import brief_transaction
 from programs.models.state import CLAIMED, OPEN, State, where
 from programs.models.steering import Steering
 from programs.models.transitions import Transitions
+from programs.models.waiting import Waiting
 
 
 class Holding(NamedTuple):
@@ -135,7 +136,7 @@ def _index(name: str, *fields: str, only: Q | None = None) -> models.Index:
     return models.Index(fields=fields, name=f"{settings.TABLE_NAME}_{name}_idx", condition=only)
 
 
-class Program(Transitions, Steering):  # type: ignore[misc]  # (two readings of get_next_by_…)
+class Program(Transitions, Steering, Waiting):
     """One program. The row is the truth about it; everything else is a hint."""
 
     objects = ProgramManager.from_queryset(ProgramQuerySet)()
