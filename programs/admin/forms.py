@@ -13,11 +13,11 @@ from django.forms.widgets import Script
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from programs.admin.masks import restored, stray_masks
 from programs.admin.text import as_json, legible, names_of
 from programs.data import JsonObject
 from programs.errors import InvalidProgram
 from programs.inspection import may_reveal, visible, visible_job_data
+from programs.inspection.masks import restored, stray_masks
 from programs.models import Program
 from programs.models.columns import DEFAULT_QUEUE
 from programs.submission import QUEUE_NAME_LENGTH, TEXT_LENGTH
