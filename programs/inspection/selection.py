@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from django.conf import settings as django_settings
-from django.db.models import Q, TextField
+from django.db.models import DateTimeField, ExpressionWrapper, F, Q, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
@@ -24,14 +24,16 @@ from django.utils.dateparse import parse_date, parse_datetime
 from programs.errors import InvalidProgram
 from programs.models import Program, State
 from programs.models.program import ProgramQuerySet
+from programs.models.state import where
 
-WINDOW = 100_000  # programs that a search looks at for one page
+WINDOW = 50_000  # programs that a search looks at for one page
 COUNTED = 10_000  # the most that is counted of a state: beyond, "more than" is told
 MATCHES_COUNTED = 100_000  # the same of a whole selection, before something is done to all of it
 TEXT_LENGTH = 255  # characters
 PARAMETERS = ("state", "q", "queue", "job", "worker", "since", "until")
 
-# When a program came into a state: what its list is ordered by, and what dates are about.
+# When a program came into a state: what its list is ordered by, and what dates are about. The
+# other states have no index in this order, but most often few programs.
 MOMENTS: dict[State | None, str] = {
     State.FINISHED: "finished_at",
     State.ERRORED: "errored_at",
@@ -56,6 +58,14 @@ class Count(NamedTuple):
 
     number: int
     is_exact: bool
+
+
+class Reach(NamedTuple):
+    """The programs that one page looks at, by their moments, for those that are sought."""
+
+    rows: ProgramQuerySet
+    end: datetime | None  # the oldest one's moment, with more behind
+    are_few: bool  # of the state that is asked for
 
 
 @dataclass(frozen=True)
@@ -112,13 +122,16 @@ class Selection:
 
     def page(self, size: int, older: str = "", using: str | None = None) -> Page:
         """Return one page; `older` is the cursor that the page before gave."""
-        rows = self._indexed(using)
+        begin = behind = Q()
         if older:
-            rows = rows.filter(self._behind(older))
-        end = None if self.is_indexed else self._end_of_window(rows)
-        if end is not None:
-            rows = rows.filter(**{f"{self.moment}__gte": end})
-        newest = rows.filter(self._sought).order_by(f"-{self.moment}", "-pk")
+            at, pk = _position(older)
+            begin = Q(**{f"{self.moment}__lte": at})  # what an index understands
+            behind = ~Q(**{self.moment: at, "pk__gte": pk})
+        rows, end, are_few = self._reach(using, begin)
+        # Few are found by an index of another order, and sorted. Left the choice, PostgreSQL goes
+        # through a million programs by their moments, because it takes these to be everywhere.
+        moment = _unindexed(self.moment) if are_few else F(self.moment)
+        newest = rows.filter(behind, self._sought).order_by(moment.desc(), "-pk")
         found = list(newest.defer("program_data", "job_data")[: size + 1])
         if len(found) > size:
             last = found[size - 1]
@@ -135,20 +148,16 @@ class Selection:
 
     def newer(self, than: datetime, using: str | None = None) -> Count:
         """Count those that have come to the selection since that moment, as far as a page may."""
-        rows = self._indexed(using).filter(**{f"{self.moment}__gt": than})
-        end = None if self.is_indexed else self._end_of_window(rows)
-        if end is not None:
-            rows = rows.filter(**{f"{self.moment}__gte": end})
-        return _count(rows.filter(self._sought), COUNTED)
+        reach = self._reach(using, Q(**{f"{self.moment}__gt": than}))
+        return _count(reach.rows.filter(self._sought), COUNTED)
 
     def count(
         self, limit: int = MATCHES_COUNTED, using: str | None = None, among: Q | None = None
     ) -> Count:
         """Count those that match, as far as a page may; `among`: and meet this condition, too."""
-        rows = self._indexed(using)
-        end = self._end_of_window(rows) if among or not self.is_indexed else None
-        if end is not None:
-            rows = rows.filter(**{f"{self.moment}__gte": end})
+        if among is None and self == Selection(state=self.state):
+            return _count(self._indexed(using).filter(self._sought), limit)
+        rows, end, _ = self._reach(using, more_is_sought=among is not None)
         counted = _count(rows.filter(self._sought, among or Q()), limit)
         return counted if end is None else Count(counted.number, False)
 
@@ -157,7 +166,7 @@ class Selection:
     def _indexed(self, using: str | None) -> ProgramQuerySet:
         every: ProgramQuerySet = Program.objects.using(using) if using else Program.objects.all()
         rows = every.alias(jobs_text=Cast("jobs", TextField()))
-        if self.state is not None:
+        if self.state and self._has_order:
             rows = rows.in_state(self.state)
         if self.since is not None:
             rows = rows.filter(**{f"{self.moment}__gte": self.since})
@@ -172,9 +181,14 @@ class Selection:
         return bool(RUN_ID.fullmatch(self.q))
 
     @property
+    def _has_order(self) -> bool:
+        """Whether an index has the programs of the state in the order of their list."""
+        return self.state is None or self.state in MOMENTS
+
+    @property
     def _sought(self) -> Q:
         """Return the conditions that no index answers."""
-        condition = Q()
+        condition = where(self.state) if self.state and not self._has_order else Q()
         if self.queue:
             condition &= Q(queue=self.queue)
         if self.job:
@@ -188,17 +202,18 @@ class Selection:
             )
         return condition
 
-    def _behind(self, cursor: str) -> Q:
-        moment, separator, key = cursor.partition("~")
-        try:
-            at, pk = datetime.fromisoformat(moment), int(key)
-        except ValueError as error:
-            raise InvalidProgram("older", "is no cursor that a page has given") from error
-        if not separator or timezone.is_aware(at) != django_settings.USE_TZ or not -1 < pk < 2**63:
-            raise InvalidProgram("older", "is no cursor that a page has given")
-        same = Q(**{self.moment: at, "pk__lt": pk})
-        # The first condition follows from the second, and is what an index understands.
-        return Q(**{f"{self.moment}__lte": at}) & (Q(**{f"{self.moment}__lt": at}) | same)
+    def _reach(
+        self, using: str | None, begin: Q | None = None, *, more_is_sought: bool = False
+    ) -> Reach:
+        """Return the programs that a page looks at: all that an index finds, or a window."""
+        rows = self._indexed(using).filter(begin or Q())
+        if not self._has_order and Selection(state=self.state).count(COUNTED, using).is_exact:
+            return Reach(rows, None, True)
+        is_found = self.is_indexed and self._has_order and not more_is_sought
+        end = None if is_found else self._end_of_window(rows)
+        if end is not None:
+            rows = rows.filter(**{f"{self.moment}__gte": end})
+        return Reach(rows, end, False)
 
     def _end_of_window(self, rows: ProgramQuerySet) -> datetime | None:
         newest = rows.order_by(f"-{self.moment}").values_list(self.moment, flat=True)
@@ -223,6 +238,23 @@ def _names(job: str) -> Q:
     for spelling in spellings:
         condition |= Q(jobs_text__contains=spelling)
     return condition
+
+
+def _unindexed(moment: str) -> ExpressionWrapper[Any]:
+    """Return the value of a column as no index has it."""
+    return ExpressionWrapper(F(moment) + timedelta(), DateTimeField())
+
+
+def _position(cursor: str) -> tuple[datetime, int]:
+    """Return the moment and the key behind which a page begins."""
+    moment, separator, key = cursor.partition("~")
+    try:
+        at, pk = datetime.fromisoformat(moment), int(key)
+    except ValueError as error:
+        raise InvalidProgram("older", "is no cursor that a page has given") from error
+    if not separator or timezone.is_aware(at) != django_settings.USE_TZ or not -1 < pk < 2**63:
+        raise InvalidProgram("older", "is no cursor that a page has given")
+    return at, pk
 
 
 def _cursor(moment: datetime, pk: int) -> str:

@@ -17,6 +17,7 @@ from programs.admin.levers import LEVERS
 from programs.bulk import BulkOperation, Order
 from programs.errors import InvalidProgram
 from programs.inspection import Count, Selection
+from programs.inspection.selection import WINDOW
 from programs.models import Operation, Program, State, Verb
 from programs.submission import create_program, refuse_internal
 from tests.clients import VIEW, client_of
@@ -121,7 +122,7 @@ def test_the_page_says_where_it_did_not_count_to_the_end(
     text = shown(admin_client, url("stop"))
 
     assert told in text
-    searched = "Counted among the newest 100,000 programs; older ones are searched as well."
+    searched = f"Counted among the newest {WINDOW:,} programs; older ones are searched as well."
     assert (searched in text) is (matching.number == 12)
 
 
