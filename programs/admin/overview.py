@@ -170,7 +170,7 @@ def seconds(value: float | None) -> str:
 def _charts(unit: str, periods: Sequence[Period], form: str) -> dict[str, Any]:
     """Return two charts of the same periods, and the table that says the same."""
     labels = [_label(period.start, form) for period in periods]
-    words = {"minute": "per minute, last hour", "quarter": "per quarter of an hour, last day"}[unit]
+    words = {"minute": "per minute", "quarter": "per quarter of an hour"}[unit]
     charts: list[Chart] = []
     for kind in ("finished", "errored"):
         points = list(zip(labels, map(attrgetter(kind), periods), strict=True))
@@ -180,7 +180,7 @@ def _charts(unit: str, periods: Sequence[Period], form: str) -> dict[str, Any]:
         (label, f"{period.finished:,}", f"{period.errored:,}")
         for label, period in zip(labels, periods, strict=True)
     ]
-    return {"key": unit, "charts": charts, "rows": rows[::-1], "words": words}
+    return {"key": unit, "charts": charts, "rows": rows[::-1]}
 
 
 def _label(start: datetime, form: str) -> str:

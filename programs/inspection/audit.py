@@ -61,7 +61,7 @@ class Deeds:
         if program is not None:
             rows, end = rows.filter(program_id=program), None
         else:
-            end = next(iter(rows[WINDOW : WINDOW + 1]), None) if self._is_searched else None
+            end = self._end_of_window(rows) if self._is_searched else None
             if end is not None:
                 rows = rows.filter(pk__gte=end.pk)
         found = list(rows.filter(self._sought(program is not None))[: size + 1])
@@ -74,6 +74,12 @@ class Deeds:
     @property
     def _is_searched(self) -> bool:
         return any((self.verb, self.by, self.subject, self.since, self.until))
+
+    @staticmethod
+    def _end_of_window(rows: QuerySet[Operation]) -> Operation | None:
+        keys = rows.values_list("pk", flat=True)  # alone: an index has them
+        end = next(iter(keys[WINDOW : WINDOW + 1]), None)
+        return None if end is None else rows.filter(pk=end).first()
 
     def _program(self, alias: str) -> int | None:
         """Return the key of the program that is meant; None: none is, or a queue or a worker."""

@@ -21,7 +21,7 @@ from programs.models import Program, Queue, Worker
 from programs.models.clock import Utc
 from programs.models.program import ProgramQuerySet
 
-NAMES_AT_MOST = 100
+NAMES_AT_MOST = 50  # each takes three queries
 COUNTED = 10_000  # programs of one queue; fewer where there are many queues
 COUNTED_IN_ALL = 50_000
 CLAIMS_AT_MOST = 10_000  # there are as many as slots

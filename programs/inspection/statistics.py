@@ -20,7 +20,7 @@ from programs.models import Attempt, Ending, Program, State
 from programs.models.attempt import NOTHING_RAN
 from programs.models.clock import now
 
-ENDINGS_COUNTED = 200_000  # of each kind of ending: a day that has more is not counted whole
+ENDINGS_COUNTED = 100_000  # of each kind of ending: a day that has more is not counted whole
 ATTEMPTS_READ = 10_000  # the newest ones
 
 MINUTE = timedelta(minutes=1)
@@ -131,7 +131,7 @@ def _per_minute(
         rows = rows.filter(**{f"{column}__gte": last})
     # In UTC: no hour comes twice there.
     minute = TruncMinute(column, tzinfo=UTC if django_settings.USE_TZ else None)
-    grouped = rows.order_by().values_list(minute).annotate(Count("*"))
+    grouped = rows.order_by().values_list(minute).annotate(number=Count("*"))
     return dict(grouped), last
 
 
