@@ -72,6 +72,7 @@ class CreationPage(ProgramPages):
             "may_reveal": may_reveal(request.user),
             "known_jobs": known,
             "call": call,
+            "call_is_asked_for": "show" in request.POST,
             "media": self.media + form.media + ASSETS,
         }
         return self.render(request, "create", context)

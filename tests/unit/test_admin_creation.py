@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.test import Client
 
+from programs import registry
+from programs.job import Job, JobData
+from programs.message import Message
 from programs.models import Program, Verb, Worker
 from programs.submission import create_program
 from tests.clients import VIEW, client_of
@@ -126,6 +131,81 @@ def test_an_idempotency_conflict_lands_on_its_field(admin_client: Client) -> Non
     assert Program.objects.count() == 1
 
 
+def test_an_idempotency_conflict_leads_to_the_first_program_for_who_may_view(
+    admin_client: Client,
+) -> None:
+    first = create_program(["noop"], idempotency_key="orders")
+    other = {"jobs": "count", "queue": "default", "idempotency_key": "orders"}
+
+    link = f'<a href="{page_of(first)}">'
+    assert link in admin_client.post(CREATE, other).content.decode()
+    assert link not in client_of("add_program").post(CREATE, other).content.decode()
+
+
+@pytest.fixture
+def internal_job() -> Iterator[str]:
+    class Internal(Job):
+        """Works for the engine."""
+
+        name = "internal_of_a_test"
+        internal = True
+
+        def execute(self, message: Message, job_data: JobData) -> None: ...
+
+    registry.register(Internal)
+    yield Internal.name
+    del registry._jobs[Internal.name]
+
+
+def test_the_engines_own_jobs_are_neither_offered_nor_taken(
+    admin_client: Client, internal_job: str
+) -> None:
+    page = admin_client.get(CREATE).content.decode()
+    form = admin_client.post(CREATE, {"jobs": internal_job, "queue": "x"}).context["form"]
+
+    assert internal_job not in page
+    assert "the engine&#x27;s own job" in str(form.errors["jobs"])
+    assert not Program.objects.exists()
+
+
+def test_a_name_with_commas_that_only_a_live_worker_knows_is_one_name(
+    admin_client: Client,
+) -> None:
+    Worker.register(
+        name="w", host="h", pid=1, queues=["default"], slots=1, jobs=["a, b"], version="1"
+    )
+
+    admin_client.post(CREATE, {"jobs": "noop\na, b", "queue": "default"})
+
+    assert Program.objects.get().jobs == ["noop", "a, b"]
+
+
+def test_a_name_that_cannot_be_printed_is_listed_and_cannot_be_chosen(
+    admin_client: Client,
+) -> None:
+    names = ["fine", "turned\u202e"]
+    Worker.register(name="w", host="h", pid=1, queues=["default"], slots=1, jobs=names, version="1")
+
+    page = admin_client.get(CREATE).content.decode()
+
+    assert '<li data-job="fine">' in page
+    assert "<bdi>turned\\u202e</bdi>" in page
+    assert 'data-job="turned' not in page
+
+
+def test_the_page_asks_little_of_the_database(
+    admin_client: Client, django_assert_max_num_queries: Any
+) -> None:
+    source = create_program(["noop"] * 50)
+    for number in range(20):
+        Worker.register(
+            name=f"w{number}", host="h", pid=1, queues=[], slots=1, jobs=["x"], version="1"
+        )
+
+    with django_assert_max_num_queries(5):  # session, user, source, workers
+        admin_client.get(f"{CREATE}?clone={source.pk}")
+
+
 def test_who_may_only_view_creates_nothing() -> None:
     client = client_of(VIEW)
 
@@ -170,6 +250,7 @@ def test_whatever_others_wrote_is_escaped_and_cannot_turn_the_page(admin_client:
         page_for(Verb.RETRY, program),
         page_for(Verb.EDIT, program),
         CREATE,
+        f"{CREATE}?clone={program.pk}",
         "/admin/programs/operation/",
         f"/admin/programs/operation/{operation.pk}/change/",
         "/admin/programs/worker/",
