@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from programs import operations
 from programs.admin.forms import EditForm, ReasonForm, RetryForm, SkipForm
+from programs.bulk import is_internal
 from programs.models import Program, Verb
 
 
@@ -33,7 +34,8 @@ class Lever:
 
     def fits(self, program: Program) -> bool:
         """Tell whether the operation can be done to `program` as it stands."""
-        return operations.is_allowed(self.verb, program)
+        is_the_engines_own = self.verb is Verb.EDIT and is_internal(program.jobs)
+        return operations.is_allowed(self.verb, program) and not is_the_engines_own
 
 
 LEVERS = {

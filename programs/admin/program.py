@@ -16,9 +16,11 @@ from programs.admin.json_view import json_view
 from programs.admin.levers import LEVERS, Lever, fitting
 from programs.admin.listing import ListPage
 from programs.admin.operation import operations_of
+from programs.admin.outcomes import bulk_outcomes
 from programs.admin.overview import OverviewPage
 from programs.admin.steps import outlook, steps_of
 from programs.admin.text import legible
+from programs.bulk import is_internal
 from programs.errors import InvalidProgram, OperationRefused
 from programs.inspection import may_reveal, visible, visible_job_data
 from programs.models import Program
@@ -67,6 +69,8 @@ class ProgramAdmin(ListPage, CreationPage, OverviewPage):
                 (lever, self.url_of(lever.verb.value, program), lever.is_permitted(request))
                 for lever in fitting(program)
             ],
+            "clone_url": self._clone_url(request, program),
+            "bulk": bulk_outcomes(program),
             "summary": facts.summary(program),
             "steps": steps,
             "has_older_attempts": has_older_attempts,
@@ -78,6 +82,11 @@ class ProgramAdmin(ListPage, CreationPage, OverviewPage):
             "times": facts.times(program),
             "counters": facts.counters(program),
         }
+
+    def _clone_url(self, request: HttpRequest, program: Program) -> str:
+        if not self.has_add_permission(request) or is_internal(program.jobs):
+            return ""
+        return f"{self.url_of('add')}?clone={program.pk}"
 
     def steer_view(self, request: HttpRequest, object_id: str, lever: Lever) -> HttpResponse:
         """Ask for the reason, and what else the operation needs, and call the operation."""
