@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
@@ -62,12 +61,10 @@ def as_curl(arguments: dict[str, Any], request: HttpRequest) -> str:
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in arguments.items()
     }
-    session, token = django_settings.SESSION_COOKIE_NAME, django_settings.CSRF_COOKIE_NAME
     return "\n".join(
         [
             f"curl {shlex.quote(legible(url))} \\",
-            f'  -b "{session}=$SESSION; {token}=$CSRF" -H "X-CSRFToken: $CSRF" \\',
-            f"  -H {shlex.quote(legible(f'Referer: {url}'))} \\",
+            '  -H "Authorization: Token $TOKEN" \\',
             "  -H 'Content-Type: application/json' \\",
             "  -d @- <<'JSON'",
             as_json(body),

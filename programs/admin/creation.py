@@ -33,10 +33,6 @@ class CreationPage(ProgramPages):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("programs.add_program")
 
-    def clone_url(self, program: Program) -> str:
-        """Return the address of the page that begins with what `program` is made of."""
-        return f"{self.url_of('add')}?clone={program.pk}"
-
     def add_view(
         self,
         request: HttpRequest,

@@ -34,7 +34,9 @@ class ConsolePages(ReadOnlyAdmin):
     def render(self, request: HttpRequest, page: str, context: dict[str, Any]) -> HttpResponse:
         """Return a page in the frame of its admin site: a template of `admin/programs/<model>/`."""
         request.current_app = self.admin_site.name
-        frame = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
+        form = context.get("form")
+        media = self.media + form.media if form else self.media
+        frame = {**self.admin_site.each_context(request), "opts": self.opts, "media": media}
         template = f"admin/programs/{self.opts.model_name}/{page}.html"
         return TemplateResponse(request, template, {**frame, **context})
 

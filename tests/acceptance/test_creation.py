@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from programs.models import Program
+from programs.operations import pause_program
 from programs.submission import create_program
 from tests.console import CREATE
 from tests.site import SITE, Site
@@ -28,6 +29,11 @@ PROBLEM = "#id_program_data_problem"
 def source(site: Site) -> Program:
     """A program to be cloned; made first, for the ORM and a page do not go together."""
     return create_program(["noop", "count"], {"year": 2024}, {"count": {"n": 3}}, using=SITE)
+
+
+@pytest.fixture
+def paused(source: Program) -> Program:
+    return pause_program(source)
 
 
 @pytest.fixture
@@ -224,6 +230,18 @@ def test_formatting_what_is_broken_leads_to_the_place(ada: Page) -> None:
     expect(ada.locator(DATA)).to_be_focused()
     assert ada.eval_on_selector(DATA, "area => area.selectionStart") == len('{"a": 1,\n "b": ')
     expect(ada.locator(DATA)).to_have_value('{"a": 1,\n "b": x}')
+
+
+def test_the_data_of_a_program_is_edited_in_the_same_editor(
+    paused: Program, address: str, page: Page
+) -> None:
+    logged_in(page, address)
+    page.goto(page.url.replace("add/", f"{paused.pk}/edit/"))
+
+    page.fill(DATA, "{")
+
+    expect(page.locator(PROBLEM)).to_have_text(re.compile("ends too early"))
+    assert violations(page) == []
 
 
 def test_a_program_is_cloned_with_edits(ada: Page, source: Program) -> None:

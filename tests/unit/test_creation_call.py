@@ -88,7 +88,7 @@ def run_in_shell(code: str, folder: Path) -> tuple[list[str], str]:
     curl.chmod(0o755)
     (folder / "empty").mkdir()
     found = f"{folder / 'bin'}:{os.environ['PATH']}"
-    environment = {"PATH": found, "OUT": str(folder), "SESSION": "s e", "CSRF": "c"}
+    environment = {"PATH": found, "OUT": str(folder), "TOKEN": "t"}
     shell = shutil.which("sh")
     assert shell is not None
     done = subprocess.run(
@@ -142,8 +142,7 @@ def test_all_that_is_set_stands_in_both_calls(admin_client: Client, tmp_path: Pa
     words, body = run_in_shell(calls["curl"], tmp_path)
     assert json.loads(body) == {**expected, "run_at": "2050-01-31T11:30:00+00:00"}
     assert words[0] == f"http://testserver{API}"
-    assert words[words.index("-b") + 1] == "sessionid=s e; csrftoken=c"
-    assert {"X-CSRFToken: c", f"Referer: http://testserver{API}"} <= set(words)
+    assert "Authorization: Token t" in words
     assert "Content-Type: application/json" in words
     assert not Program.objects.exists()
 
