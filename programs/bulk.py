@@ -104,7 +104,7 @@ class Order:
             for start in range(0, len(self.run_ids), BATCH):
                 named = self.run_ids[start : start + BATCH]
                 found = programs.filter(run_id__in=named).values_list("run_id", "jobs")
-                internal = {run_id for run_id, jobs in found if _is_internal(jobs)}
+                internal = {run_id for run_id, jobs in found if is_internal(jobs)}
                 yield last, [(run_id, run_id in internal) for run_id in named]
             return
         meant = self.selection.every().filter(possible(self.verb)).exclude(pk=bulk.pk)
@@ -114,7 +114,7 @@ class Order:
             rows = meant.filter(pk__gte=first, pk__lte=end).values_list("pk", "run_id", "jobs")
             batch = list(rows[:BATCH])
             last = batch[-1][0] if len(batch) == BATCH else end
-            yield last, [(run_id, _is_internal(jobs)) for _, run_id, jobs in batch]
+            yield last, [(run_id, is_internal(jobs)) for _, run_id, jobs in batch]
 
 
 @register
@@ -141,12 +141,12 @@ class BulkOperation(Job):
             treated = set(
                 outcomes_of(bulk).filter(run_id__in=run_ids).values_list("run_id", flat=True)
             )
-            for run_id, is_internal in batch:
+            for run_id, is_ours in batch:
                 if job_data.stop_requested:
                     job_data.checkpoint(tally)
                     raise StopRequested
                 if run_id not in treated:
-                    outcome = _treat(run_id, order, bulk, is_internal=is_internal)
+                    outcome = _treat(run_id, order, bulk, is_ours=is_ours)
                     tally["done" if outcome.refusal is None else "refused"] += 1
             job_data.checkpoint({**tally, "last": last})
         job_data.checkpoint(_tally(bulk, order))
@@ -224,6 +224,13 @@ def count(verb: Verb, selection: Selection) -> Count:
     return Count(sum(each.number for each in counts), all(each.is_exact for each in counts))
 
 
+def is_internal(jobs: Any) -> bool:
+    """Tell whether the engine's own job is among these, which its starter may have been for."""
+    names = jobs if isinstance(jobs, list) else []  # rows may be others' work
+    known = (registry.find(name) for name in names if isinstance(name, str))
+    return any(job is not None and job.internal for job in known)
+
+
 def outcomes_of(bulk: Program) -> BulkOutcomeQuerySet:
     """Return what became of the programs that `bulk` has gone over."""
     outcomes: BulkOutcomeQuerySet = BulkOutcome.objects.using(bulk.alias).filter(bulk=bulk)
@@ -233,7 +240,7 @@ def outcomes_of(bulk: Program) -> BulkOutcomeQuerySet:
 # The deed -----------------------------------------------------------------------------------
 
 
-def _treat(run_id: str, order: Order, bulk: Program, *, is_internal: bool) -> BulkOutcome:
+def _treat(run_id: str, order: Order, bulk: Program, *, is_ours: bool) -> BulkOutcome:
     """Do it to one program, and keep what became of it; what is kept already is not done again."""
     outcomes = BulkOutcome.objects.using(bulk.alias)
     try:
@@ -241,7 +248,7 @@ def _treat(run_id: str, order: Order, bulk: Program, *, is_internal: bool) -> Bu
             # First: it locks out another slot that may be at the same program.
             outcome = outcomes.create(bulk=bulk, run_id=run_id)
             try:
-                if is_internal:
+                if is_ours:
                     raise OperationRefused(
                         f"program {run_id} is the engine's own: treat it on its own page"
                     )
@@ -258,13 +265,6 @@ def _tally(bulk: Program, order: Order) -> dict[str, Any]:
     outcomes = outcomes_of(bulk)
     done, refused = outcomes.done().count(), outcomes.refused().count()
     return {"done": done, "refused": refused, "total": order.total}
-
-
-def _is_internal(jobs: Any) -> bool:
-    """Tell whether the engine's own job is among these, which its starter may have been for."""
-    names = jobs if isinstance(jobs, list) else []  # rows may be others' work
-    known = (registry.find(name) for name in names if isinstance(name, str))
-    return any(job is not None and job.internal for job in known)
 
 
 # The start ----------------------------------------------------------------------------------

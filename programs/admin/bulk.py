@@ -72,7 +72,9 @@ class Meant:
             found = self.selection.page(SAMPLE * 10).programs
         else:
             found = list(Program.objects.filter(run_id__in=self.run_ids[: SAMPLE * 10]))
-        return [each for each in found if operations.is_allowed(self.lever.verb, each)][:SAMPLE]
+        verb = self.lever.verb
+        fitting = [each for each in found if operations.is_allowed(verb, each)]
+        return [each for each in fitting if not bulk.is_internal(each.jobs)][:SAMPLE]
 
 
 class BulkActions(ProgramPages):
@@ -111,9 +113,13 @@ class BulkActions(ProgramPages):
         if request.method == "POST":
             form = BulkForm(request.POST, needs_reason=meant.selection is not None)
             if form.is_valid():
-                program = self._started(request, meant, form.cleaned_data)
-                told = "does it in the background. Here stands how far it is."
-                return self.done(request, program, f"{lever.label}: this program {told}")
+                try:
+                    program = self._started(request, meant, form.cleaned_data)
+                except InvalidProgram as error:  # a user name, say, that cannot be stored
+                    form.refuse(error)
+                else:
+                    told = "does it in the background. Here stands how far it is."
+                    return self.done(request, program, f"{lever.label}: this program {told}")
         else:
             newest = Program.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
             form = BulkForm(needs_reason=meant.selection is not None, up_to=newest)
@@ -149,7 +155,7 @@ class BulkActions(ProgramPages):
             "lever": meant.lever,
             "is_selection": meant.selection is not None,
             "filters": filters_of(meant.selection),
-            "counted": _counted(meant.lever.verb, matching, possible),
+            "counted": _counted(meant, matching, possible),
             "window": _window(matching, possible),
             "can_be_done": bool(possible.number) or not possible.is_exact or form.is_bound,
             "sample": [self._shown(program) for program in meant.sample()],
@@ -190,16 +196,20 @@ def _lever(verb: str | None) -> Lever:
     return LEVERS[Verb(verb)]
 
 
-def _counted(verb: Verb, matching: Count, possible: Count) -> str:
+def _counted(meant: Meant, matching: Count, possible: Count) -> str:
     """Say how many are meant, and how many of them will be treated."""
-    some = "program matches" if matching == (1, True) else "programs match"
-    if possible == (0, True):
-        can = f"none of them can be {verb.label}"
-    elif possible == matching:
-        can = f"{'it' if matching == (1, True) else 'all of them'} can be {verb.label}"
+    is_one = matching == (1, True)
+    if meant.selection is not None:
+        programs = "program matches" if is_one else "programs match"
     else:
-        can = f"{_number(possible)} of them can be {verb.label}"
-    return f"{_number(matching)} {some}; {can}."
+        programs = "program is selected" if is_one else "programs are selected"
+    if possible == (0, True):
+        fitting = "it cannot be" if is_one else "none of them can be"
+    elif possible == matching:
+        fitting = "it can be" if is_one else "all of them can be"
+    else:
+        fitting = f"{_number(possible)} of them can be"
+    return f"{_number(matching)} {programs}; {fitting} {meant.lever.verb.label}."
 
 
 def _number(count: Count) -> str:

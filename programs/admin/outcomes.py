@@ -104,7 +104,7 @@ def report_of(program: Program) -> Report | None:
     facts = [
         *filters_of(order.selection),
         ("by", legible(order.by)),
-        ("why", legible(order.reason)),
+        ("reason", legible(order.reason)),
     ]
     return Report(
         heading=f"{label} {meant if order.selection is None else 'all programs that match'}",

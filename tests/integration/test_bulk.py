@@ -223,7 +223,7 @@ def test_two_slots_at_once_do_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> 
     program = start(Verb.STOP, selection=ALL, by="ada")
     order = bulk.Order.decode(program.program_data)
     for each in programs[:3]:  # another slot was here after this one had read what is treated
-        bulk._treat(each.run_id, order, program, is_internal=False)
+        bulk._treat(each.run_id, order, program, is_ours=False)
     monkeypatch.setattr("programs.models.bulk.BulkOutcomeQuerySet.values_list", lambda *a, **k: [])
 
     after = done(program)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
@@ -15,13 +14,12 @@ from django.utils.http import urlencode
 from programs import bulk
 from programs.admin.levers import LEVERS
 from programs.bulk import BulkOperation, Order
-from programs.errors import InvalidProgram
 from programs.inspection import Count, Selection
 from programs.inspection.selection import WINDOW
 from programs.models import Operation, Program, State, Verb
-from programs.submission import create_program, refuse_internal
+from programs.submission import create_program
 from tests.clients import VIEW, client_of
-from tests.console import CREATE, DEEDS, LIST, PERMISSIONS, page_of, program_in, texts
+from tests.console import DEEDS, LIST, PERMISSIONS, page_of, program_in, texts
 
 pytestmark = [
     pytest.mark.django_db,
@@ -82,7 +80,7 @@ def test_the_page_counts_those_that_match_and_those_that_can_be_treated(
     [
         ({"state": "waiting"}, "2 programs match; all of them can be stopped."),
         ({"state": "paused"}, "1 program matches; it can be stopped."),
-        ({"state": "errored"}, "1 program matches; none of them can be stopped."),
+        ({"state": "errored"}, "1 program matches; it cannot be stopped."),
         ({"job": "behave", "since": "2000-01-01"}, "4 programs match; 3 of them can be stopped."),
         ({"queue": "nobody's"}, "0 programs match; none of them can be stopped."),
     ],
@@ -98,7 +96,7 @@ def test_the_page_says_what_is_asked_for_and_how_many_that_are(
     assert told in text
     assert "No filter is set" not in text
     assert ('id="id_reason"' in admin_client.get(url("stop", **given)).content.decode()) is (
-        "none of them" not in told
+        "can be stopped" in told and "none" not in told
     )
 
 
@@ -132,7 +130,7 @@ def test_the_page_of_selected_programs_says_how_many_can_be_treated(admin_client
     text = shown(admin_client, url("stop", waiting, finished))
 
     assert "Stop 2 selected programs" in text
-    assert "2 programs match; 1 of them can be stopped." in text
+    assert "2 programs are selected; 1 of them can be stopped." in text
     assert waiting.run_id in text
 
 
@@ -142,7 +140,9 @@ def test_the_page_asks_the_database_no_more_for_many_programs(
     for _ in range(12):
         program_in(State.WAITING)
     client = client_of(VIEW, "stop_program")
-    for given in ({}, {"q": "x"}, {"job": "noop", "since": "2000-01-01"}, {"state": "paused"}):
+    dated = {"job": "noop", "since": "2000-01-01"}
+    held = {"worker": "w"}
+    for given in ({}, {"q": "x"}, {"q": "0" * 24}, dated, held, {"state": "waiting", "q": "x"}):
         with django_assert_max_num_queries(15):
             client.get(url("stop", **given))
     with django_assert_max_num_queries(15):
@@ -247,6 +247,25 @@ def test_what_is_sent_wrongly_starts_nothing(
     assert nothing_is_started()
 
 
+def test_a_user_whose_name_cannot_be_stored_is_told_so() -> None:
+    program = program_in(State.WAITING)
+    client = Client()
+    client.force_login(User.objects.create_superuser("eve\u202e"))
+
+    response = confirm(client, url("stop", program))
+
+    assert "Created_by: holds characters" in str(response.context["form"].non_field_errors())
+    assert nothing_is_started()
+
+
+def test_the_engines_own_programs_are_not_among_the_sample(admin_client: Client) -> None:
+    program = program_in(State.WAITING)
+    confirm(admin_client, url("stop", program))
+
+    sample = admin_client.get(url("pause")).context["sample"]
+    assert [run_id for _, run_id, *_ in sample] == [program.run_id]
+
+
 @pytest.mark.parametrize(
     ("query", "told"),
     [
@@ -319,25 +338,3 @@ def test_hostile_texts_only_stand_there(admin_client: Client) -> None:
     assert "\u202e" not in page
     assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;\\u202egnp.exe" in page
     assert stored == hostile
-
-
-@pytest.mark.parametrize("jobs", [[BulkOperation.name], ["noop", BulkOperation.name]])
-def test_the_engines_own_job_is_not_for_those_who_create_programs_by_hand(
-    admin_client: Client, jobs: list[str]
-) -> None:
-    answer = admin_client.post("/api/programs/", {"jobs": jobs}, content_type="application/json")
-    admin_client.post(CREATE, {"jobs": "\n".join(jobs), "queue": "default"})
-
-    field = f"jobs[{len(jobs) - 1}]"
-    assert answer.status_code == 400
-    assert "is the engine's own job 'programs.bulk'" in answer.json()[field][0]
-    with pytest.raises(InvalidProgram, match="is the engine's own"):
-        refuse_internal(jobs)
-    assert not Program.objects.exists()
-
-
-def test_a_process_knows_no_jobs_of_others_by_knowing_the_engines_own(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("programs.registry._jobs", {BulkOperation.name: BulkOperation})
-    assert create_program(["elsewhere"]).created_at < datetime.now(UTC)
