@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING
 
-from rest_framework.permissions import BasePermission, DjangoModelPermissions
+from rest_framework.exceptions import NotAuthenticated
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
-VIEW = ["%(app_label)s.view_%(model_name)s"]
+from programs.api.errors import Missing
 
-
-class ProgramPermissions(DjangoModelPermissions):
-    """The model's own permissions, that of viewing included."""
-
-    perms_map = {
-        **DjangoModelPermissions.perms_map,
-        "GET": VIEW,
-        "HEAD": VIEW,
-        "OPTIONS": VIEW,
-    }
+if TYPE_CHECKING:
+    from programs.api.endpoint import Endpoint
 
 
-class MaySteer(BasePermission):
-    """An operation needs its own permission, and that of viewing: the answer shows the program."""
+class Permitted(BasePermission):
+    """An action needs what its endpoint says, and one that says nothing is closed to everybody."""
 
-    permission: ClassVar[str]
+    def has_permission(self, request: Request, view: Endpoint) -> bool:  # type: ignore[override]
+        if not request.user.is_authenticated:
+            raise NotAuthenticated
+        for permission in view.needed():
+            require(request, permission)
+        return True
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        return request.user.has_perms(["programs.view_program", self.permission])
 
-
-class MayStop(MaySteer):
-    permission = "programs.stop_program"
+def require(request: Request, permission: str) -> None:
+    """Refuse, with its name, who lacks a permission."""
+    if not request.user.has_perm(permission):
+        raise Missing(permission)

@@ -1,146 +1,121 @@
-"""What goes in and out as JSON."""
+"""What goes in as JSON: the bodies of requests."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-
-from django.utils.dateparse import parse_datetime
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from programs.api.errors import encodable
-from programs.inspection import visible, visible_job_data
-from programs.models import Attempt, Program
+from programs.api.fields import (
+    JobsField,
+    KeyField,
+    MomentField,
+    ObjectField,
+    ObjectsField,
+    QueueField,
+    ReasonField,
+    StrictSerializer,
+    WholeField,
+)
 
-ATTEMPTS_SHOWN = 50  # the newest; each may hold a traceback and a log of 64 KiB
+CREATED_AT_ONCE = 1000  # programs of one request
 
-
-# Out ----------------------------------------------------------------------------------------
-
-
-class AttemptSerializer(serializers.ModelSerializer[Attempt]):
-    """One attempt, with what its job logged."""
-
-    class Meta:
-        model = Attempt
-        fields = (
-            "step",
-            "job",
-            "number",
-            "outcome",
-            "started_at",
-            "ended_at",
-            "worker",
-            "error_class",
-            "message",
-            "traceback",
-            "log",
-        )
+JOBS = "Names of jobs, in the order in which they run."
+PROGRAM_DATA = "What all jobs of the program see."
+JOB_DATA = "The data of single jobs, by their names; each must be among `jobs`."
+QUEUE = "Only workers that serve this queue run the program."
+RUN_AT = "Not before this moment. Needs a time zone."
+KEY = (
+    "Unique for ever: the same key with the same content returns the first program. The header "
+    "`Idempotency-Key` says the same."
+)
+EPOCH = "As the program was when it was looked at: refused (409) once it is another."
 
 
-class ProgramSerializer(serializers.ModelSerializer[Program]):
-    """A program in a list: without its data, which may be large."""
-
-    state = serializers.CharField(read_only=True)
-
-    class Meta:
-        model = Program
-        fields: tuple[str, ...] = (
-            "run_id",
-            "state",
-            "jobs",
-            "step",
-            "step_retry_count",
-            "queue",
-            "error_message",
-            "created_by",
-            "idempotency_key",
-            "worker",
-            "created_at",
-            "run_at",
-            "due_at",
-            "started_at",
-            "step_started_at",
-            "updated_at",
-            "paused_at",
-            "stop_requested_at",
-            "stopped_at",
-            "finished_at",
-            "errored_at",
-        )
-
-
-class ProgramDetailSerializer(ProgramSerializer):
-    """A program by itself, with its data and its newest attempts."""
-
-    program_data = serializers.SerializerMethodField()
-    job_data = serializers.SerializerMethodField()
-    attempts = serializers.SerializerMethodField()
-
-    class Meta(ProgramSerializer.Meta):
-        fields = (*ProgramSerializer.Meta.fields, "program_data", "job_data", "attempts")
-
-    def get_program_data(self, program: Program) -> Any:
-        return visible(program.program_data, self.context["request"].user)
-
-    def get_job_data(self, program: Program) -> Any:
-        return visible_job_data(program.job_data, self.context["request"].user)
-
-    def get_attempts(self, program: Program) -> Any:
-        newest = program.attempts.order_by("-id")[:ATTEMPTS_SHOWN]
-        return AttemptSerializer(newest, many=True).data
-
-
-# In -----------------------------------------------------------------------------------------
-
-
-class PlainField(serializers.Field[Any, Any, Any, Any]):
-    """A value that is handed on as it came: `create_program` checks it."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        return data
-
-
-class MomentField(serializers.Field[Any, Any, Any, Any]):
-    """A moment in ISO 8601. That it has a zone, `create_program` checks."""
-
-    def to_internal_value(self, data: Any) -> datetime:
-        try:
-            moment = parse_datetime(data) if isinstance(data, str) else None
-        except ValueError:
-            moment = None
-        if moment is None:
-            raise serializers.ValidationError(
-                "must be a moment in ISO 8601, such as 2030-01-31T12:00:00Z"
-            )
-        return moment
-
-
-class StrictSerializer(serializers.Serializer[Any]):
-    """Fields that are not known are refused, not overlooked."""
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        unknown = self.initial_data.keys() - self.fields.keys()
-        if unknown:
-            known = ", ".join(self.fields)
-            raise serializers.ValidationError(
-                {encodable(name): [f"is no field here; there are {known}"] for name in unknown}
-            )
-        return attrs
-
-
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Two jobs",
+            {
+                "jobs": ["import_orders", "send_report"],
+                "program_data": {"year": 2026},
+                "job_data": {"import_orders": {"page": 1}},
+                "queue": "default",
+                "run_at": "2030-01-31T12:00:00Z",
+                "idempotency_key": "orders-2026",
+            },
+            request_only=True,
+        ),
+        OpenApiExample("One job", {"jobs": ["send_report"]}, request_only=True),
+    ]
+)
 class CreationSerializer(StrictSerializer):
     """What a program is made of. The fields are those of `create_program`, which checks them."""
 
-    jobs = PlainField()
-    program_data = PlainField(required=False, allow_null=True)
-    job_data = PlainField(required=False, allow_null=True)
-    queue = PlainField(required=False)
-    run_at = MomentField(required=False, allow_null=True)
-    idempotency_key = PlainField(required=False, allow_null=True)
+    jobs = JobsField(help_text=JOBS)
+    program_data = ObjectField(required=False, allow_null=True, help_text=PROGRAM_DATA)
+    job_data = ObjectsField(required=False, allow_null=True, help_text=JOB_DATA)
+    queue = QueueField(required=False, help_text=QUEUE)
+    run_at = MomentField(required=False, allow_null=True, help_text=RUN_AT)
+    idempotency_key = KeyField(required=False, allow_null=True, help_text=KEY)
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Two programs",
+            {
+                "programs": [
+                    {"jobs": ["send_report"], "program_data": {"year": 2025}},
+                    {"jobs": ["send_report"], "program_data": {"year": 2026}},
+                ]
+            },
+            request_only=True,
+        )
+    ]
+)
+class BulkCreationSerializer(StrictSerializer):
+    """Many programs, of which all are created, or none."""
+
+    programs = serializers.ListField(
+        child=CreationSerializer(), min_length=1, max_length=CREATED_AT_ONCE
+    )
+
+
+@extend_schema_serializer(
+    examples=[OpenApiExample("With a reason", {"reason": "no longer wanted"}, request_only=True)]
+)
 class ReasonSerializer(StrictSerializer):
-    """Why an operation is done."""
+    """Why an operation is done; kept with the user's name."""
 
-    reason = serializers.CharField(required=False, allow_blank=True, max_length=2000)
+    reason = ReasonField(required=False, allow_blank=True)
+
+
+class SkipSerializer(StrictSerializer):
+    """A step is not skipped without a word."""
+
+    reason = ReasonField()
+    epoch = WholeField(required=False, help_text=EPOCH)
+
+
+class EditSerializer(StrictSerializer):
+    """Other data. What is absent, or null, stays as it is stored."""
+
+    program_data = ObjectField(required=False, allow_null=True, help_text=PROGRAM_DATA)
+    job_data = ObjectsField(required=False, allow_null=True, help_text=JOB_DATA)
+    reason = ReasonField(required=False, allow_blank=True)
+    epoch = WholeField(required=False, help_text=EPOCH)
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "From the start, with other data",
+            {"from_step": 0, "program_data": {"year": 2025}, "reason": "the year was wrong"},
+            request_only=True,
+        )
+    ]
+)
+class RetrySerializer(EditSerializer):
+    """Where to begin again, and with which data; by default where it ended, as it is stored."""
+
+    from_step = WholeField(required=False, help_text="The first step is 0.")

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from rest_framework.routers import SimpleRouter
 
-from programs.api.views import ProgramViewSet
+from programs.api.description import DescriptionEndpoint
+from programs.api.job import JobEndpoint
+from programs.api.operation import OperationEndpoint
+from programs.api.program import ProgramEndpoint
+from programs.api.queue import QueueEndpoint
+from programs.api.statistics import StatisticsEndpoint
+from programs.api.worker import WorkerEndpoint
 
 app_name = "programs"
 
 router = SimpleRouter()
-router.register("programs", ProgramViewSet, basename="program")
+router.register("programs", ProgramEndpoint, basename="program")
+router.register("jobs", JobEndpoint, basename="job")
+router.register("workers", WorkerEndpoint, basename="worker")
+router.register("queues", QueueEndpoint, basename="queue")
+router.register("operations", OperationEndpoint, basename="operation")
+router.register("statistics", StatisticsEndpoint, basename="statistics")
+router.register("schema", DescriptionEndpoint, basename="schema")
 
 urlpatterns = router.urls

@@ -76,9 +76,9 @@ BAD_BODIES: list[tuple[Any, int, str, str]] = [
     # What is sent, the status, the field that is named, and what is said of it.
     ("", 400, "jobs", "required"),
     ("{", 400, "detail", "JSON parse error"),
-    ("null", 400, "non_field_errors", "No data provided"),
-    ("[]", 400, "non_field_errors", "Expected a dictionary"),
-    ('"text"', 400, "non_field_errors", "Expected a dictionary"),
+    ("null", 400, "", "No data provided"),
+    ("[]", 400, "", "Expected a dictionary"),
+    ('"text"', 400, "", "Expected a dictionary"),
     (b"\xff\xfe", 400, "detail", "JSON parse error"),
     ("[" * 100_000, 400, "detail", "nested too deeply"),
     ('{"jobs": ["noop"], "program_data": ' + '{"x":' * 100_000, 400, "detail", "deeply"),
@@ -128,7 +128,9 @@ def test_a_bad_body_is_refused_and_its_field_is_named(
     response = post(grace, PROGRAMS, body)
 
     assert response.status_code == status
-    assert said in str(response.json()[field])
+    problem = response.json()
+    said_of = {error["field"]: error["message"] for error in problem["errors"]}
+    assert said in (problem["detail"] if field == "detail" else said_of[field])
     assert not Program.objects.exists()
 
 

@@ -75,9 +75,9 @@ def test_the_api_answers_503_and_when_to_come_again(ada: Client) -> None:
 
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "5"
-    assert answer.json() == {
-        "detail": "The database does not answer, or stores nothing, at the moment. Try again."
-    }
+    assert answer.json()["detail"] == (
+        "The database does not answer, or stores nothing, at the moment. Try again."
+    )
 
 
 def test_a_browser_gets_the_same_from_the_api(ada: Client) -> None:
@@ -85,7 +85,7 @@ def test_a_browser_gets_the_same_from_the_api(ada: Client) -> None:
         answer = ada.post(API, BODY, "application/json", headers={"accept": "text/html"})
 
     assert answer.status_code == 503
-    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Content-Type"] == "application/problem+json"
 
 
 def test_the_reason_is_logged(ada: Client, caplog: pytest.LogCaptureFixture) -> None:

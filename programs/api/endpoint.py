@@ -1,0 +1,106 @@
+"""What all endpoints share: how they check, answer and fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from rest_framework.exceptions import NotFound
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer, Serializer
+from rest_framework.viewsets import ViewSet
+
+from programs.api.errors import (
+    MEDIA_TYPE,
+    Unavailable,
+    encodable,
+    note_outage,
+    problem_response,
+    translated,
+)
+from programs.api.parsers import BoundedJSONParser
+from programs.api.permissions import Permitted
+from programs.api.query import Query
+from programs.api.schema import Schema
+from programs.api.throttles import Throttle
+from programs.conf import settings
+from programs.models import Program
+
+VIEW = "programs.view_program"
+
+
+class Endpoint(ViewSet):
+    """Views that answer errors in one shape, and say of each action what it needs."""
+
+    permissions: ClassVar[Mapping[str, tuple[str, ...]]]  # by action
+    scopes: ClassVar[Mapping[str, str]] = {}  # of throttling, by action; or by method
+
+    parser_classes = [BoundedJSONParser]
+    permission_classes = [Permitted]
+    throttle_classes = [Throttle]
+    schema = Schema()
+
+    def needed(self) -> tuple[str, ...]:
+        """Return the permissions for what is asked; a method that is not there needs none."""
+        if self.action in (None, "metadata"):
+            return ()
+        return self.permissions[self.action]
+
+    @property
+    def throttle_scope(self) -> str:
+        is_reading = self.request.method in ("GET", "HEAD", "OPTIONS")
+        usual = "programs.read" if is_reading else "programs.change"
+        return self.scopes.get(self.action or "", usual)
+
+    @property
+    def by(self) -> str:
+        """Return who does it, as operations record it."""
+        return self.request.user.get_username()
+
+    def body(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
+        """Return the fields of the body, or refuse it."""
+        checked = serializer(data=self.request.data)
+        checked.is_valid(raise_exception=True)
+        fields: dict[str, Any] = checked.validated_data
+        return fields
+
+    def query(self, *names: str) -> Query:
+        """Return the query of the URL, in which only these names may be."""
+        return Query(self.request.query_params, names)
+
+    def shown(self, serializer: type[BaseSerializer[Any]], given: Any, code: int = 200) -> Response:
+        """Answer with `given` as the serializer shows it to this user."""
+        context = {"request": self.request}
+        return Response(serializer(given, context=context).data, status=code)
+
+    def program(self, run_id: str) -> Program:
+        """Return the program, or answer that there is none."""
+        program = Program.objects.using(settings.DATABASE).filter(run_id=run_id).first()
+        if program is None:
+            raise NotFound(encodable(f"There is no program with the run id {run_id!r:.300}."))
+        return program
+
+    # Errors -----------------------------------------------------------------------------------
+
+    def get_exception_handler(self) -> Callable[..., Response | None]:
+        return problem_response
+
+    def handle_exception(self, exc: Exception) -> Response:
+        told = translated(exc)
+        if isinstance(told, Unavailable):
+            note_outage(exc)
+            # A page for a browser would ask the database who is there.
+            self.request.accepted_renderer = JSONRenderer()
+            self.request.accepted_media_type = JSONRenderer.media_type
+        return super().handle_exception(told)
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        is_json = isinstance(getattr(final, "accepted_renderer", None), JSONRenderer)
+        if final.exception and is_json:
+            final.content_type = MEDIA_TYPE
+        return final

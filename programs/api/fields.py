@@ -1,0 +1,134 @@
+"""Fields of bodies: strict, for a value of another type is a mistake of the client's."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+from django.utils.dateparse import parse_datetime
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from programs.api.errors import encodable
+from programs.errors import InvalidProgram
+from programs.models.columns import NAME_LENGTH
+from programs.submission import QUEUE_NAME_LENGTH, TEXT_LENGTH
+
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+LARGEST = 2**31 - 1
+REASON_LENGTH = 2000  # characters
+
+JOB_NAME = {"type": "string", "minLength": 1, "maxLength": NAME_LENGTH, "pattern": r"\S"}
+OBJECT: dict[str, Any] = {"type": "object", "additionalProperties": True}
+OBJECTS = {"type": "object", "additionalProperties": OBJECT}
+
+
+class PlainField(serializers.Field[Any, Any, Any, Any]):
+    """A value that is handed on as it came: `create_program` and the operations check it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+@extend_schema_field({"type": "array", "items": JOB_NAME, "minItems": 1, "maxItems": 1000})
+class JobsField(PlainField):
+    """The names of jobs, in the order in which they run."""
+
+
+@extend_schema_field({"type": "array", "items": {"type": "string"}})
+class NamesField(PlainField):
+    """Names as they are stored."""
+
+
+@extend_schema_field(OBJECT)
+class ObjectField(PlainField):
+    """A JSON object."""
+
+
+@extend_schema_field(OBJECTS)
+class ObjectsField(PlainField):
+    """The data of single jobs: JSON objects by the names of the jobs."""
+
+
+@extend_schema_field(OpenApiTypes.ANY)
+class StoredField(PlainField):
+    """What a row holds; those of the original's users may hold anything."""
+
+
+@extend_schema_field(
+    {"type": "string", "minLength": 1, "maxLength": QUEUE_NAME_LENGTH, "pattern": r"\S"}
+)
+class QueueField(PlainField):
+    """The name of a queue."""
+
+
+@extend_schema_field({"type": "string", "minLength": 1, "maxLength": TEXT_LENGTH, "pattern": r"\S"})
+class KeyField(PlainField):
+    """An idempotency key."""
+
+
+@extend_schema_field({"type": "string", "format": "date-time"})
+class MomentField(serializers.Field[Any, Any, Any, Any]):
+    """A moment in ISO 8601. That it has a zone, `create_program` checks."""
+
+    def to_internal_value(self, data: Any) -> datetime:
+        try:
+            moment = parse_datetime(data) if isinstance(data, str) else None
+        except ValueError:
+            moment = None
+        if moment is None:
+            raise serializers.ValidationError(
+                "must be a moment in ISO 8601, such as 2030-01-31T12:00:00Z"
+            )
+        return moment
+
+
+class ReasonField(serializers.CharField):
+    """Why it is done: a text, and no number that would become one."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=REASON_LENGTH, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            raise serializers.ValidationError(f"must be a text, not {type(data).__name__}")
+        if UNSTORABLE.search(data):
+            raise serializers.ValidationError("holds characters that cannot be stored")
+        return super().to_internal_value(data)
+
+
+class WholeField(serializers.IntegerField):
+    """A number without a fraction: neither a text nor a boolean that could be read as one."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=0, max_value=LARGEST, **kwargs)
+
+    def to_internal_value(self, data: Any) -> int:
+        is_whole = isinstance(data, int) or (isinstance(data, float) and data.is_integer())
+        if isinstance(data, bool) or not is_whole:
+            raise serializers.ValidationError("must be a whole number")
+        return super().to_internal_value(int(data))
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Fields that are not known are refused, not overlooked."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        unknown = self.initial_data.keys() - self.fields.keys()
+        if unknown:
+            known = ", ".join(self.fields)
+            raise serializers.ValidationError(
+                {encodable(name): [f"is no field here; there are {known}"] for name in unknown}
+            )
+        return attrs
+
+
+def at(place: str, error: InvalidProgram) -> InvalidProgram:
+    """Return the error with its field inside of `place`: `programs[3].jobs`."""
+    inner = error.field if error.field.startswith("[") else f".{error.field}"
+    return InvalidProgram(f"{place}{inner}", error.reason)
