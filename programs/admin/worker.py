@@ -22,19 +22,6 @@ from programs.inspection import span
 from programs.models import Program, Worker
 from programs.models.clock import Utc, now
 
-COLUMNS = (
-    "name",
-    "is_live",
-    "host",
-    "pid",
-    "served",
-    "slots",
-    "version",
-    "started",
-    "last_seen",
-    "drain_requested",
-    "stopped",
-)
 LIVE_SHOWN, GONE_SHOWN = 200, 50
 RUNNING_SHOWN = 200
 CLAIMS_COUNTED = 10_000
@@ -86,7 +73,10 @@ class ShownWorker:
 class WorkerAdmin(SwitchPages):
     """The workers: those that live, those that were lost, and those that have ended."""
 
-    fields = [*COLUMNS, "known_jobs"]
+    fields = [
+        *("own_name", "is_live", "own_host", "pid", "served", "slots", "own_version"),
+        *("started", "last_seen", "drain_requested", "stopped", "known_jobs"),
+    ]
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.drain_view)
@@ -200,6 +190,18 @@ class WorkerAdmin(SwitchPages):
     @admin.display(description="live", boolean=True)
     def is_live(self, worker: Any) -> bool:
         return bool(worker.live)
+
+    @admin.display(description="name")
+    def own_name(self, worker: Worker) -> str:
+        return legible(worker.name)
+
+    @admin.display(description="host")
+    def own_host(self, worker: Worker) -> str:
+        return legible(worker.host)
+
+    @admin.display(description="version")
+    def own_version(self, worker: Worker) -> str:
+        return legible(worker.version)
 
     @admin.display
     def started(self, worker: Worker) -> str:
