@@ -58,23 +58,36 @@ class Meant:
             return f"{self.lever.label} {number_of(len(self.run_ids), 'selected program')}"
         return f"{self.lever.label} all programs that match"
 
-    def count(self) -> tuple[Count, Count]:
-        """Count those that are meant, and those of them that can be treated."""
-        verb = self.lever.verb
+    def possible(self) -> Count:
+        """Count those that can be treated."""
         if self.selection is not None:
-            return self.selection.count(), bulk.count(verb, self.selection)
-        named = Program.objects.filter(bulk.possible(verb), run_id__in=self.run_ids)
-        return Count(len(self.run_ids), True), Count(named.count(), True)
+            return bulk.count(self.lever.verb, self.selection)
+        fitting = bulk.possible(self.lever.verb)
+        return Count(Program.objects.filter(fitting, run_id__in=self.run_ids).count(), True)
+
+    def matching(self, possible: Count) -> Count | None:
+        """Count those that are meant; None where a second search would take too long."""
+        if self.selection is None:
+            return Count(len(self.run_ids), True)
+        if self.selection.state is not None and possible.number:
+            return possible
+        return None if self._is_slow else self.selection.count()
 
     def sample(self) -> list[Program]:
         """Return some of those that can be treated."""
-        if self.selection is not None:
-            found = self.selection.page(SAMPLE * 10).programs
-        else:
+        if self.selection is None:
             found = list(Program.objects.filter(run_id__in=self.run_ids[: SAMPLE * 10]))
+        else:
+            found = [] if self._is_slow else self.selection.page(SAMPLE * 10).programs
         verb = self.lever.verb
         fitting = [each for each in found if operations.is_allowed(verb, each)]
         return [each for each in fitting if not bulk.is_internal(each.jobs)][:SAMPLE]
+
+    @property
+    def _is_slow(self) -> bool:
+        """Whether a search looks at every program of its window, whatever its state."""
+        selection = self.selection
+        return selection is not None and selection.state is None and not selection.is_indexed
 
 
 class BulkActions(ProgramPages):
@@ -128,7 +141,7 @@ class BulkActions(ProgramPages):
     def _started(self, request: HttpRequest, meant: Meant, given: dict[str, Any]) -> Program:
         """Start the built-in program, or find the one that a first click here has started."""
         key = f"{BulkOperation.name} {request.user.pk} {given['token']}"
-        _, possible = meant.count()
+        possible = meant.possible()
         try:
             return bulk.start(
                 meant.lever.verb,
@@ -144,7 +157,8 @@ class BulkActions(ProgramPages):
             return Program.objects.get(idempotency_key=key)
 
     def _asked(self, meant: Meant, form: BulkForm) -> dict[str, Any]:
-        matching, possible = meant.count()
+        possible = meant.possible()
+        matching = meant.matching(possible)
         back = self.url_of("changelist")
         if meant.selection is not None:
             query = QueryDict(mutable=True)
@@ -196,20 +210,28 @@ def _lever(verb: str | None) -> Lever:
     return LEVERS[Verb(verb)]
 
 
-def _counted(meant: Meant, matching: Count, possible: Count) -> str:
+def _counted(meant: Meant, matching: Count | None, possible: Count) -> str:
     """Say how many are meant, and how many of them will be treated."""
+    verb = meant.lever.verb.label
+    if matching is None:
+        if not possible.number:
+            return f"No program was found that matches and can be {verb}."
+        programs = "program matches" if possible == (1, True) else "programs match"
+        return f"{_number(possible)} {programs} and can be {verb}."
+    if not matching.number:
+        return "No program matches." if matching.is_exact else "No program was found that matches."
     is_one = matching == (1, True)
     if meant.selection is not None:
         programs = "program matches" if is_one else "programs match"
     else:
         programs = "program is selected" if is_one else "programs are selected"
-    if possible == (0, True):
+    if not possible.number:
         fitting = "it cannot be" if is_one else "none of them can be"
     elif possible == matching:
         fitting = "it can be" if is_one else "all of them can be"
     else:
         fitting = f"{_number(possible)} of them can be"
-    return f"{_number(matching)} {programs}; {fitting} {meant.lever.verb.label}."
+    return f"{_number(matching)} {programs}; {fitting} {verb}."
 
 
 def _number(count: Count) -> str:
@@ -220,8 +242,8 @@ def _number(count: Count) -> str:
     return f"at least {count.number:,}"
 
 
-def _window(*counts: Count) -> str:
+def _window(*counts: Count | None) -> str:
     """Say among which programs was counted, where it was not all of them."""
-    if all(count.is_exact or count.number >= MATCHES_COUNTED for count in counts):
+    if all(each is None or each.is_exact or each.number >= MATCHES_COUNTED for each in counts):
         return ""
     return f"Counted among the newest {WINDOW:,} programs; older ones are searched as well."
