@@ -80,7 +80,7 @@ class ListPage(BulkActions):
     def _list_context(self, request: HttpRequest, search: Search) -> dict[str, Any]:
         selection = search.selection
         searched_from = None
-        if selection and (search.older or not selection.is_indexed):
+        if selection and not (search.older or selection.is_indexed):
             searched_from = selection.latest()  # before the page: what comes meanwhile is on it
         page = search.page(PAGE_SIZE)
         rows = [
@@ -91,6 +91,11 @@ class ListPage(BulkActions):
             )
             for program in page.programs
         ]
+        if search.older:  # behind the first page, news are what that did not show
+            seen = _given_moment(request.GET.get("seen", ""))
+        else:
+            seen = _newest(search, page, searched_from)
+        known = seen.isoformat() if seen else ""
         counts = _counts(search)
         here = self.url_of("changelist")
         scripts: list[Any] = [Script("programs/list.js", defer=True)]
@@ -110,11 +115,13 @@ class ListPage(BulkActions):
             "when": "due" if search.moment == "created_at" else MOMENT_NAMES[search.moment],
             "page": page,
             "newest_url": f"{here}?{search.query()}",
-            "older_url": f"{here}?{search.query(older=page.older)}" if page.older else "",
+            "older_url": f"{here}?{search.query(older=page.older, seen=known)}"
+            if page.older
+            else "",
             "searched_back_to": moment(page.searched_back_to) if page.searched_back_to else "",
             "window": f"{WINDOW:,}",
             "live_url": f"{here}?{search.query(live='1')}" if _moves(search) else "",
-            "seen": _seen(search, page, searched_from).isoformat(),
+            "seen": known,
             "add_url": self.url_of("add") if self.has_add_permission(request) else "",
             "beside": self._pages_beside(request),
             **self._bulk_choices(request, search),
@@ -223,18 +230,23 @@ def _version(counts: dict[State, Count]) -> str:
 
 def _newer(selection: Selection, seen: str) -> str:
     """Say how many programs have come since that moment; empty for none, or where it is none."""
-    try:
-        since = parse_datetime(seen)
-    except ValueError:
-        return ""
-    if since is None or timezone.is_aware(since) != django_settings.USE_TZ:
-        return ""
-    count = selection.newer(since)
+    since = _given_moment(seen)
+    count = selection.newer(since) if since else Count(0, True)
     return _shown(count) if count.number else ""
 
 
-def _seen(search: Search, page: Page, searched_from: datetime | None) -> datetime:
+def _newest(search: Search, page: Page, searched_from: datetime | None) -> datetime:
     """Return the moment of the newest program that the page knows: later ones are news."""
     ever = datetime(1970, 1, 1, tzinfo=UTC if django_settings.USE_TZ else None)
     first = getattr(page.programs[0], search.moment) if page.programs else ever
     return max(first, searched_from or ever)
+
+
+def _given_moment(text: str) -> datetime | None:
+    """Return a moment that a page has given, as columns have it; None for what is none."""
+    try:
+        given = parse_datetime(text)
+    except ValueError:
+        return None
+    is_one = given is not None and timezone.is_aware(given) == django_settings.USE_TZ
+    return given if is_one else None

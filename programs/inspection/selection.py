@@ -148,14 +148,18 @@ class Selection:
 
     def newer(self, than: datetime, using: str | None = None) -> Count:
         """Count those that have come to the selection since that moment, as far as a page may."""
-        reach = self._reach(using, Q(**{f"{self.moment}__gt": than}))
-        return _count(reach.rows.filter(self._sought), COUNTED)
+        since = Q(**{f"{self.moment}__gt": than})
+        if self._is_of_state:
+            rows = self._indexed(using).filter(since)
+        else:
+            rows = self._reach(using, since).rows
+        return _count(rows.filter(self._sought), COUNTED)
 
     def count(
         self, limit: int = MATCHES_COUNTED, using: str | None = None, among: Q | None = None
     ) -> Count:
         """Count those that match, as far as a page may; `among`: and meet this condition, too."""
-        if among is None and self == Selection(state=self.state):
+        if among is None and self._is_of_state:
             return _count(self._indexed(using).filter(self._sought), limit)
         rows, end, _ = self._reach(using, more_is_sought=among is not None)
         counted = _count(rows.filter(self._sought, among or Q()), limit)
@@ -179,6 +183,11 @@ class Selection:
     @cached_property
     def _is_run_id(self) -> bool:
         return bool(RUN_ID.fullmatch(self.q))
+
+    @property
+    def _is_of_state(self) -> bool:
+        """Whether nothing but a state is asked for, if that: counting has a limit then."""
+        return self == Selection(state=self.state)
 
     @property
     def _has_order(self) -> bool:

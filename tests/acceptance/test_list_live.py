@@ -11,7 +11,6 @@ from programs.models import Program, State
 from programs.submission import create_program
 from tests.console import LIST, claim
 from tests.site import Site
-from tests.waiting import eventually
 from tests.web import Start, Web
 
 pytestmark = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
@@ -103,8 +102,10 @@ def test_nothing_is_asked_while_nobody_looks(shown: Page) -> None:
     shown.wait_for_timeout(5_000)
 
     assert asked == []
-    shown.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
-    eventually(lambda: shown.wait_for_timeout(50) or asked, within=1)
+    with shown.expect_request("**/*live=1*", timeout=1_000):  # at once
+        shown.evaluate(
+            "delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))"
+        )
 
 
 def test_a_server_that_is_gone_is_told(shown: Page, web: Web) -> None:

@@ -310,17 +310,23 @@ def test_links_are_those_of_pages_that_the_user_may_see() -> None:
 # The cost -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("given", [{}, {"state": "waiting"}, {"q": "noop"}, {"worker": "w"}])
+@pytest.mark.parametrize("older", [{}, {"older": "2099-01-01T00:00:00+00:00~1"}])
+@pytest.mark.parametrize("given", [{}, {"state": "scheduled"}, {"q": "noop"}, {"worker": "w"}])
 def test_a_page_takes_no_more_queries_for_many_programs(
-    django_assert_max_num_queries: DjangoAssertNumQueries, given: dict[str, str]
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+    monkeypatch: pytest.MonkeyPatch,
+    given: dict[str, str],
+    older: dict[str, str],
 ) -> None:
+    monkeypatch.setattr(selection, "COUNTED", 10)
+    monkeypatch.setattr(selection, "WINDOW", 30)
     later = datetime.now(UTC) + timedelta(hours=1)
     for _ in range(60):
         create_program(["noop"], run_at=later)
     grace = client_of(VIEW, "stop_program", "pause_program")
 
     with django_assert_max_num_queries(QUERIES) as queries:
-        read(grace, **given)
+        read(grace, **given, **older)
 
     assert not any("program_data" in query["sql"] for query in queries.captured_queries)
 
