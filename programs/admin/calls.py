@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
-from programs.admin.text import as_json, legible
+from programs.admin.text import as_editable, legible
 from programs.models.columns import DEFAULT_QUEUE
 
 WIDTH = 80  # characters of a value that stays in one line
@@ -50,7 +50,7 @@ def as_python(arguments: dict[str, Any]) -> str:
 def as_curl(arguments: dict[str, Any], request: HttpRequest) -> str:
     """Return the call of the API, for a shell; empty where the API is not among the URLs.
 
-    No line of indented JSON can be the word that ends the here-document.
+    No line of JSON can be the word that ends the here-document.
     """
     try:
         path = reverse("programs:program-list")
@@ -67,7 +67,7 @@ def as_curl(arguments: dict[str, Any], request: HttpRequest) -> str:
             '  -H "Authorization: Token $TOKEN" \\',
             "  -H 'Content-Type: application/json' \\",
             "  -d @- <<'JSON'",
-            as_json(body),
+            as_editable(body),
             "JSON",
         ]
     )

@@ -13,7 +13,7 @@ from django.forms.widgets import Script
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from programs.admin.text import as_json, legible, names_of
+from programs.admin.text import as_editable, legible, names_of
 from programs.data import JsonObject
 from programs.errors import InvalidProgram
 from programs.inspection import may_reveal, visible, visible_job_data
@@ -160,8 +160,8 @@ def _initial(source: Program, user: Any) -> dict[str, Any]:
     jobs = source.jobs if isinstance(source.jobs, list) else []  # rows may be others' work
     return {
         "jobs": "\n".join(legible(name) for name in jobs),
-        "program_data": as_json(visible(source.program_data, user)),
-        "job_data": as_json(visible_job_data(source.job_data, user)),
+        "program_data": as_editable(visible(source.program_data, user)),
+        "job_data": as_editable(visible_job_data(source.job_data, user)),
         "queue": source.queue or DEFAULT_QUEUE,
         "clone": source.pk,
     }
@@ -247,8 +247,8 @@ class EditForm(AsSeenForm):
 
     def __init__(self, program: Program, user: Any, data: Any = None) -> None:
         super().__init__(program, user, data)
-        self.fields["program_data"].initial = as_json(visible(program.program_data, user))
-        self.fields["job_data"].initial = as_json(visible_job_data(program.job_data, user))
+        self.fields["program_data"].initial = as_editable(visible(program.program_data, user))
+        self.fields["job_data"].initial = as_editable(visible_job_data(program.job_data, user))
         if not may_reveal(user):
             hint = "A secret that is masked stays as it is stored, unless you replace the mask."
             self.fields["program_data"].help_text = hint

@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 from programs.legibility import legible as legible
 
 NOTHING = "-"  # stands where there is nothing to show
+INDENTED_AT_MOST = 100_000  # characters of JSON in an editor; the longest doubles by its spaces
 
 
 def names_of(jobs: Sequence[object]) -> str:
@@ -33,6 +34,12 @@ def names_of(jobs: Sequence[object]) -> str:
 def as_json(value: object) -> str:
     """Return `value` as indented JSON, with its letters as they are."""
     return legible(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def as_editable(value: object) -> str:
+    """Return `value` as JSON to be edited; what is long is not indented, so that it can be sent."""
+    short = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
+    return as_json(value) if len(short) <= INDENTED_AT_MOST else legible(short)
 
 
 def lines(text: str) -> SafeString:

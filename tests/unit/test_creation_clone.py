@@ -196,3 +196,13 @@ def test_a_row_that_holds_no_list_of_jobs_can_be_cloned(admin_client: Client) ->
 
     assert given["jobs"] == ""
     assert json.loads(given["program_data"]) == [1]
+
+
+def test_long_data_is_filled_in_no_longer_than_it_is_stored(admin_client: Client) -> None:
+    source = create_program(["noop"], {"numbers": [1] * 60_000})
+
+    given = filled_in(admin_client, source)
+    admin_client.post(CREATE, given)
+
+    assert len(given["program_data"]) < 130_000
+    assert clone_of(source).program_data == source.program_data

@@ -137,6 +137,7 @@
         id: "find-job",
         autocomplete: "off",
         spellcheck: "false",
+        "data-key": "/",
         "aria-describedby": "find-job-help",
     });
     const nothing = make("p", { class: "help", hidden: "" }, "No job matches.");
@@ -229,7 +230,6 @@
     typed.before(make("h2", { id: "chosen-jobs" }, "Chosen jobs, in their order"), none, list, text);
     text.append(typed);
     picker.append(spoken);
-    picker.classList.add("programs-enhanced");
     offer();
 
     const readText = () => {
