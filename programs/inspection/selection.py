@@ -125,7 +125,9 @@ class Selection:
         begin = behind = Q()
         if older:
             at, pk = _position(older)
-            begin = Q(**{f"{self.moment}__lte": at})  # what an index understands
+            # What an index understands. A window has ended behind all of its moment (key 0):
+            # were these counted into the next one, that might end where it begins.
+            begin = Q(**{f"{self.moment}__{'lte' if pk else 'lt'}": at})
             behind = ~Q(**{self.moment: at, "pk__gte": pk})
         rows, end, are_few = self._reach(using, begin)
         # Few are found by an index of another order, and sorted. Left the choice, PostgreSQL goes
