@@ -56,6 +56,7 @@ def without_javascript(address: str, page: Page) -> Iterator[Page]:
 
 
 def logged_in(page: Page, address: str) -> Page:
+    page.set_default_timeout(10_000)
     page.goto(f"{address}/admin/login/?next={CREATE}")
     page.fill("[name=username]", "ada")
     page.fill("[name=password]", "right")
