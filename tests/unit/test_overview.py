@@ -163,7 +163,7 @@ def test_it_takes_a_bounded_number_of_queries(
 def test_it_asks_for_itself_and_gets_what_moves_alone(admin_client: Client) -> None:
     whole, part = overview_of(admin_client), overview_of(admin_client, f"{PAGE}?live=1")
 
-    assert 'hx-get="?live=1" hx-trigger="every 10s"' in whole
+    assert 'hx-get="?live=1" hx-trigger="every 10s, programs:look"' in whole
     assert part.lstrip().startswith('<div id="programs-overview"')
     assert "<html" not in part
 

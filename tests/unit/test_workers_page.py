@@ -152,7 +152,7 @@ def test_hostile_names_are_shown_as_text(admin_client: Client) -> None:
 
 
 def test_it_asks_for_itself_and_gets_what_moves_alone(admin_client: Client) -> None:
-    assert 'hx-get="?live=1" hx-trigger="every 5s"' in shown(admin_client)
+    assert 'hx-get="?live=1" hx-trigger="every 5s, programs:look"' in shown(admin_client)
     assert "<html" not in shown(admin_client, f"{WORKERS}?live=1")
 
 

@@ -5,12 +5,13 @@
  * - nothing is asked as long as nobody can see the page;
  * - an answer that is another page, such as that to log in, is not put into this one;
  * - after six seconds without an answer a banner says since when, why, and how to go on. It goes
- *   with the next answer, or when no element asks any longer.
+ *   with the next answer, or when no element asks any longer. A page that asks more seldom says
+ *   every how many seconds, as in `data-live="10"`: the banner comes after three times as long.
  */
 "use strict";
 
 (() => {
-    const STALE_AFTER = 6000; // milliseconds
+    const ASKED_EVERY = 2; // seconds, where a page says nothing else
     const GIVEN_UP_AFTER = 5000; // so that the next request may get through
     const SILENCE = "the server does not answer";
 
@@ -37,8 +38,13 @@
         Boolean(xhr.responseURL) &&
         new URL(xhr.responseURL).pathname !== new URL(requestConfig.path, location.href).pathname;
 
+    const staleAfter = () => {
+        const pauses = [...document.querySelectorAll("[data-live]")].map(({ dataset }) => Number(dataset.live));
+        return 3000 * Math.max(ASKED_EVERY, ...pauses);
+    };
+
     const show = () => {
-        const isStale = Date.now() - countedFrom > STALE_AFTER && !document.hidden;
+        const isStale = Date.now() - countedFrom > staleAfter() && !document.hidden;
         if (!isStale || !document.querySelector("[data-live]")) {
             banner.replaceChildren();
             return;
