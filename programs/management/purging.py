@@ -1,0 +1,63 @@
+"""Deleting programs that ended long ago, in the time between two breaths of the workers.
+
+Each transaction locks some rows of programs that have ended, which no worker touches, and deletes
+a bounded number of rows. A program that an operator opens again meanwhile is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Model, Q
+
+from programs.conf import settings
+from programs.models import Attempt, BulkOutcome, Operation, Program, State
+from programs.models.clock import Utc
+from programs.models.program import ProgramQuerySet
+
+BATCH = 1_000  # rows of one transaction
+
+# What is kept of a program in other tables, by its key there.
+HISTORY: dict[type[Model], str] = {Attempt: "program", Operation: "program", BulkOutcome: "bulk"}
+
+
+def ended_before(state: State, age: timedelta) -> ProgramQuerySet:
+    """Return the programs that ended so in `state`, `age` ago or earlier, that nobody holds."""
+    long_ago = {f"{state.value}_at__lt": Utc(after=-age.total_seconds())}
+    # A row whose errored_at somebody set by hand may be held still.
+    return Program.objects.in_state(state).filter(**long_ago).unclaimed()
+
+
+def purge(state: State, age: timedelta) -> Iterator[int]:
+    """Delete these programs with all that is kept of them; yield how many, batch by batch."""
+    column = f"{state.value}_at"
+    ended = ended_before(state, age)
+    behind = Q()
+    while True:
+        rows = ended.filter(behind).order_by(column, "pk").values_list(column, "pk")[:BATCH]
+        found: list[tuple[datetime, int]] = list(rows)
+        if not found:
+            return
+        yield _delete(ended, [pk for _, pk in found])
+        moment, last = found[-1]  # what was locked is not met a second time
+        behind = Q(**{f"{column}__gte": moment}) & ~Q(**{column: moment, "pk__lte": last})
+
+
+def _delete(ended: ProgramQuerySet, keys: list[int]) -> int:
+    using = settings.DATABASE
+    for model, key in HISTORY.items():  # first: of one program there may be a hundred thousand
+        rows = model._default_manager.using(using)
+        while True:
+            with transaction.atomic(using=using):
+                locked = ended.filter(pk__in=keys).unlocked()
+                history = rows.filter(**{f"{key}__in": locked}).order_by()
+                some = list(history.values_list("pk", flat=True)[:BATCH])
+                rows.filter(pk__in=some).delete()
+            if len(some) < BATCH:
+                break
+    with transaction.atomic(using=using):
+        locked = ended.filter(pk__in=keys).unlocked()
+        Program.objects.filter(pk__in=locked).only("pk").delete()
+    return len(locked)
