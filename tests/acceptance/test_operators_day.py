@@ -1,4 +1,4 @@
-"""The whole day of an operator, in a real browser, with a real worker; and one who may only look."""
+"""The whole day of an operator, in a real browser with a real worker; and who may only look."""
 
 from __future__ import annotations
 
@@ -79,10 +79,10 @@ def test_an_operator_sees_what_happened_and_puts_it_right(
     page.click("text=Edit data")
     page.fill("[name=program_data]", '{"how": "succeed"}')
     page.fill("[name=reason]", "the customer was renamed")
-    page.click("[type=submit]")
+    page.click("#content-main [type=submit]")
     page.click("text=Retry")
     page.fill("[name=reason]", "with the right name")
-    page.click("[type=submit]")
+    page.click("#content-main [type=submit]")
     expect(page.locator("#programs-live")).to_contain_text("finished", timeout=SOON)
     assert page.url == program
 
@@ -92,7 +92,7 @@ def test_an_operator_sees_what_happened_and_puts_it_right(
     expect(page.locator("#programs-live")).to_contain_text("running", timeout=SOON)
     page.click("text=Stop")
     page.fill("[name=reason]", "it hangs")
-    page.click("[type=submit]")
+    page.click("#content-main [type=submit]")
     expect(page.locator("#programs-live")).to_contain_text("stopped", timeout=SOON)
 
     # The disk is back: all that it broke are retried, in the background.
@@ -104,7 +104,7 @@ def test_an_operator_sees_what_happened_and_puts_it_right(
     ).last.click()
     expect(page.locator("#content")).to_contain_text(str(BROKEN))
     page.fill("[name=reason]", "the disk is back")
-    page.click("[type=submit]")
+    page.click("#content-main [type=submit]")
     page.wait_for_url(re.compile(r"/change/$"))
     expect(page.locator("#programs-live")).to_contain_text("finished", timeout=SOON)
     expect(page.locator("#programs-live")).to_contain_text(f"{BROKEN} done")
