@@ -154,12 +154,11 @@ class OperationAdmin(ConsolePages):
     def rest(self, operation: Operation) -> SafeString:
         sides = {key for keys in SIDES.values() for key in keys}
         rest = {key: value for key, value in operation.detail.items() if key not in sides}
-        return code(as_json(rest) if rest else NOTHING)
+        return code(as_json(rest)) if rest else lines(NOTHING)
 
 
 def _side(operation: Operation, side: str) -> SafeString:
     """Return how it was before, or after: a state, or data."""
     found = [operation.detail[key] for key in SIDES[side] if key in operation.detail]
-    if not found:
-        return code(NOTHING)
-    return code(legible(found[0]) if isinstance(found[0], str) else as_json(found[0]))
+    value = found[0] if found else NOTHING
+    return lines(legible(value)) if isinstance(value, str) else code(as_json(value))

@@ -195,6 +195,11 @@ def test_it_leads_to_what_its_reader_may_see() -> None:
     assert 'href="/admin/programs/operation/"' not in page
 
 
+def test_the_index_of_the_app_leads_there() -> None:
+    assert f'href="{PAGE}"' in client_of(VIEW).get("/admin/programs/").content.decode()
+    assert PAGE not in client_of("view_worker").get("/admin/programs/").content.decode()
+
+
 def test_nothing_is_done_there(admin_client: Client) -> None:
     program_in(State.WAITING)
 
@@ -208,8 +213,11 @@ def test_it_works_in_a_site_of_ones_own(admin_client: Client) -> None:
 
     page = overview_of(admin_client, "/ops/programs/program/overview/")
 
+    index = overview_of(admin_client, "/ops/programs/")
+
     assert 'href="/ops/programs/program/?state=waiting"' in page
-    assert 'href="/admin/' not in page
+    assert 'href="/ops/programs/program/overview/"' in index
+    assert 'href="/admin/' not in page + index
 
 
 def test_bars_are_drawn_from_nothing_to_the_highest() -> None:
