@@ -7,9 +7,12 @@ from html import unescape
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.template.loader import render_to_string
 from django.test import Client
+from django.urls import path
 
+import programs.admin
 from programs import operations
 from programs.admin import outcomes
 from programs.admin.outcomes import bulk_outcomes
@@ -19,6 +22,10 @@ from programs.models import BulkOutcome, Program, State, Verb
 from programs.submission import create_program
 from tests.clients import VIEW, client_of
 from tests.console import LIST, program_in, run
+
+own_site = admin.AdminSite(name="ops")
+programs.admin.register(own_site)
+urlpatterns = [path("ops/", own_site.urls), path("admin/", admin.site.urls)]
 
 pytestmark = [
     pytest.mark.django_db,
@@ -208,3 +215,21 @@ def test_a_cursor_of_odd_letters_leads_on(admin_client: Client, monkeypatch: Any
     after = admin_client.get(outcomes_url(program, unescape(match[1]))).context["page"]
 
     assert [outcome.run_id for outcome in after.outcomes] == ["0" * 24]
+
+
+@pytest.mark.urls(__name__)
+def test_it_stays_in_the_admin_site_that_it_was_begun_in(admin_client: Client) -> None:
+    waiting = program_in(State.WAITING)
+    address = f"/ops/programs/program/bulk/?verb=stop&run_id={waiting.run_id}"
+
+    form = admin_client.get(address).context["form"]
+    sent = {"token": form["token"].value(), "up_to": form["up_to"].value()}
+    response = admin_client.post(address, sent)
+    program = Program.objects.latest("pk")
+    run(program)
+
+    assert response["Location"] == f"/ops/programs/program/{program.pk}/change/"
+    for url in (response["Location"], f"/ops/programs/program/{program.pk}/outcomes/"):
+        page = admin_client.get(url).content.decode()
+        assert f'href="/ops/programs/program/{waiting.pk}/change/"' in page
+        assert 'href="/admin/' not in page
