@@ -14,6 +14,7 @@ from programs import operations
 from programs.errors import InvalidProgram, OperationRefused
 from programs.models import Operation, Queue, Verb, Worker
 from programs.submission import create_program
+from programs.worker.keeper import Keeper
 from tests.running import fresh, on_postgresql
 
 pytestmark = pytest.mark.usefixtures("bookkeeping")
@@ -195,6 +196,22 @@ def test_of_two_that_drain_a_worker_at_once_one_wins() -> None:
 
 def test_the_heartbeat_of_a_worker_without_a_row_asks_for_nothing() -> None:
     assert not Worker.heartbeat("nobody")
+
+
+@pytest.mark.parametrize(
+    ("by", "told"), [("ada", "asked to drain by ada"), (None, "asked to drain")]
+)
+def test_the_keeper_hears_of_a_drain_with_its_heartbeat(by: str | None, told: str) -> None:
+    own = Keeper("w1", ("default",), list, lambda notice: None)
+    heard: list[str | None] = []
+    own._show_in_list()  # as it does after each renewal
+    heard.append(own.drain)
+    operations.drain_worker("w1", by=by)
+    own._show_in_list()
+    heard.append(own.drain)
+    Worker.objects.all().delete()
+    own._show_in_list()  # a row that is gone costs nothing
+    assert [*heard, own.drain] == [None, told, told]
 
 
 # The engine's own jobs -----------------------------------------------------------------------
