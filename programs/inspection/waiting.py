@@ -156,5 +156,5 @@ def _seconds_until(program: Program, when: datetime) -> float:
 
 def _clock_time(when: datetime) -> str:
     local = timezone.localtime(when) if timezone.is_aware(when) else when
-    same_day = local.date() == timezone.localdate()
+    same_day = local.date() == datetime.now(local.tzinfo).date()
     return f"{local:%H:%M:%S}" if same_day else f"{local:%Y-%m-%d %H:%M:%S}"
