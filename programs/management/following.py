@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic, sleep
-
-from django.utils import timezone
+from time import monotonic, sleep, strftime
 
 from programs.errors import ProgramNotFound
 from programs.inspection import why
@@ -15,6 +13,11 @@ from programs.models import Program, State
 from programs.models.state import ENDED
 
 PAUSE = 0.5  # seconds between two looks
+FIELDS = [
+    field.attname
+    for field in Program._meta.concrete_fields
+    if field.attname not in ("program_data", "job_data")  # which may be large
+]
 
 
 def follow(
@@ -26,7 +29,8 @@ def follow(
 ) -> bool:
     """Tell what happens to the program, a line at a time; return whether it has ended.
 
-    `timeout`: in seconds; None: for as long as it takes. The instance is as it then is.
+    `timeout`: in seconds; None: for as long as it takes. The instance is as it then is, but for
+    its data.
     """
     give_up_at = None if timeout is None else monotonic() + timeout
     older = program.attempts.order_by("-id").values_list("pk", flat=True)
@@ -45,7 +49,7 @@ def follow(
         now = _standing(program)
         if now != told:
             told = now
-            tell(f"{timezone.localtime():%H:%M:%S} {now}{_reason(program)}")
+            tell(f"{strftime('%H:%M:%S')} {now}{_reason(program)}")
         if program.state in ENDED:
             return True
         if give_up_at is not None and monotonic() >= give_up_at:
@@ -56,7 +60,7 @@ def follow(
 
 def _reread(program: Program) -> None:
     try:
-        program.refresh_from_db()
+        program.refresh_from_db(fields=FIELDS)
     except Program.DoesNotExist as error:
         raise ProgramNotFound(f"program {program} is gone: somebody has deleted it") from error
 

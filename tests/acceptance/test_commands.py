@@ -61,7 +61,7 @@ def test_a_program_is_followed_while_a_worker_runs_it(site: Site) -> None:
     following = start(site, "showprogram", program.run_id, "--follow")
     site.worker()
     assert following.stdout is not None
-    read = []
+    read: list[str] = []
     while "running, step 2 of 3" not in "".join(read[-1:]):
         read.append(following.stdout.readline())
         assert read[-1], read

@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from pytest_django import DjangoAssertNumQueries
+from pytest_django.fixtures import Settings
 
 from programs import operations
+from programs.inspection import selection
 from programs.management import following, report
 from programs.management.commands import programs as listing
 from programs.models import Ending, Program, State, waiting
@@ -67,6 +69,11 @@ def test_the_filters_are_those_of_the_console(given: list[str]) -> None:
     Program.objects.filter(pk=wanted.pk).update(created_at=moment, paused_at=moment)
 
     assert shown(*given) == [wanted.run_id]
+
+
+def test_there_is_an_option_for_every_filter() -> None:
+    named = {action.dest for action in listing.Command().create_parser("", "programs")._actions}
+    assert set(selection.PARAMETERS) <= named
 
 
 def test_the_worker_that_holds_a_program_is_a_filter() -> None:
@@ -301,6 +308,16 @@ def test_scripts_that_follow_get_the_program_once_it_has_ended(happenings) -> No
 
     assert done.status == 3
     assert json.loads(done.out)["state"] == "errored"
+
+
+def test_a_project_without_time_zones_is_served(settings: Settings) -> None:
+    settings.USE_TZ = False
+    program = program_in(State.ERRORED)
+    assert manage("programs").lines[0].startswith(program.run_id)
+    assert manage("showprogram", program.run_id, "--follow").status == 3
+    assert manage("programsstatus").status == 0
+    assert manage("createprogram", "noop", "--run-at", "2035-01-31T12:00").status == 0
+    assert manage("showprogram", Program.objects.latest("id").run_id).status == 0
 
 
 def test_a_program_that_is_deleted_is_followed_no_longer(happenings) -> None:

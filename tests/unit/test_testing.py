@@ -164,6 +164,11 @@ class InATransaction(Promises, TestCase):
         with pytest.raises(ZeroDivisionError), run_inline():
             transaction.on_commit(lambda: 1 / 0)
 
+    def test_an_error_in_a_robust_hook_hinders_nothing(self) -> None:
+        with run_inline():
+            transaction.on_commit(lambda: 1 / 0, robust=True)
+            assert fresh(create_program(["noop"])).state is State.FINISHED
+
     def test_hooks_of_before_are_left_alone(self) -> None:
         called: list[int] = []
         transaction.on_commit(lambda: called.append(1))

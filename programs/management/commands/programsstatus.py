@@ -64,9 +64,9 @@ class Status:
 
 class Command(OperatorCommand):
     help = (
-        "Tell of live workers, queues and states. Exit status, for monitors: 0 all is well; 1 "
-        "something is wrong, which standard error tells: programs are due in a queue that no live "
-        "worker serves, or for longer than --max-wait; or the database does not answer."
+        "Tell of live workers, queues and states. Exit status: 0 all is well; 1 something is "
+        "wrong, which standard error tells: programs are due in a queue that no live worker "
+        "serves, or for longer than --max-wait; or the database does not answer."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
