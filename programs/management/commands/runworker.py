@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from typing import Any
 
+from django.apps import apps
 from django.core import checks
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
@@ -12,7 +13,6 @@ from django.db import connections
 
 from programs import logs
 from programs.conf import settings
-from programs.models import Program
 from programs.models.columns import DEFAULT_QUEUE
 from programs.redaction import redact_url
 from programs.transport.topology import broker_queue
@@ -114,12 +114,12 @@ class Command(BaseCommand):
         except DatabaseError:
             connection.close()
             return
-        if Program._meta.db_table not in tables:
-            table = Program._meta.db_table
-            raise CommandError(
-                f"the database {settings.DATABASE!r} has no table {table!r}: "
-                "run `python manage.py migrate` first"
-            )
+        for model in apps.get_app_config("programs").get_models():
+            if (table := model._meta.db_table) not in tables:
+                raise CommandError(
+                    f"the database {settings.DATABASE!r} has no table {table!r}: "
+                    "run `python manage.py migrate` first"
+                )
 
 
 def banner(orders: Orders) -> str:
