@@ -11,9 +11,11 @@ from programs.submission import create_programs
 from tests.site import Site, all_ended, wait_for
 from tests.waiting import eventually
 
+on_each_database = pytest.mark.parametrize("site", ["sqlite", "postgresql"], indirect=True)
 on_rabbitmq = pytest.mark.parametrize("site", ["rabbitmq"], indirect=True)
 
 
+@on_each_database
 def test_a_killed_worker_leaves_nothing_undone_and_nothing_is_done_twice(site: Site) -> None:
     programs = create_programs([{"jobs": ["noop"], "queue": "nobody's"}] * 400)
     selection = Selection(queue="nobody's")
