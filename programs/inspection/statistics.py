@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from statistics import median
+from typing import Any
 
 from django.conf import settings as django_settings
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Count
 from django.db.models.functions import TruncMinute
+from django.db.models.sql.compiler import SQLCompiler
 
 from programs.conf import settings
 from programs.models import Attempt, Ending, Program, State
@@ -28,6 +31,19 @@ QUARTER = timedelta(minutes=15)
 MINUTES, QUARTERS = 60, 96  # an hour, and a day, the present minute and quarter among them
 
 FAILURES = (Ending.RETRIED, Ending.ERRORED, Ending.IGNORED, Ending.LOST, Ending.ABANDONED)
+
+
+class Minute(TruncMinute):
+    """The minute of a moment. On SQLite it is how its text begins, in UTC.
+
+    Django has Python cut each row's there: counting a day took almost twice as long.
+    """
+
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
+    ) -> tuple[str, tuple[str | int, ...]]:
+        text, params = compiler.compile(self.lhs)
+        return f"SUBSTR({text}, 1, 16) || ':00'", tuple(params)
 
 
 @dataclass
@@ -130,7 +146,7 @@ def _per_minute(
         last = last.replace(second=0, microsecond=0) + MINUTE
         rows = rows.filter(**{f"{column}__gte": last})
     # In UTC: no hour comes twice there.
-    minute = TruncMinute(column, tzinfo=UTC if django_settings.USE_TZ else None)
+    minute = Minute(column, tzinfo=UTC if django_settings.USE_TZ else None)
     grouped = rows.order_by().values_list(minute).annotate(number=Count("*"))
     return dict(grouped), last
 
