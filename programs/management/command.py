@@ -15,11 +15,15 @@ from programs.conf import settings
 from programs.errors import InvalidProgram, ProgramExecutorError, ProgramNotFound
 from programs.legibility import legible
 from programs.models import Program, State
+from programs.worker.database import prepare_connections
 
 # Exit statuses. What Python's argparse refuses ends with 2.
 WRONG, ERRORED, STOPPED, TIMED_OUT = 1, 3, 4, 5
 INTERRUPTED, BROKEN_PIPE = 130, 141  # as shells tell of the signals
 ENDINGS = "exit status: 0 finished, 3 errored, 4 stopped, 5 not ended in time, 1 anything else"
+
+AWAY = "see that it can be reached, and that `python manage.py migrate` was run"
+LOCKED = "somebody has locked what is asked for: try again"
 
 # The options that say what `create_program` and its like call otherwise.
 OPTIONS = {"jobs": "JOB", "program_data": "--data", "created_by": "--by"}
@@ -45,12 +49,12 @@ class OperatorCommand(BaseCommand):
             raise CommandError(legible(error)) from error
         except DatabaseError as error:
             first = str(error).strip().partition("\n")[0]
-            raise CommandError(
-                f"the database {settings.DATABASE!r}: {legible(first)}; "
-                "see that it can be reached, and that `python manage.py migrate` was run"
-            ) from error
+            hint = LOCKED if "timeout" in first else AWAY
+            told = f"the database {settings.DATABASE!r}: {legible(first)}; {hint}"
+            raise CommandError(told) from error
 
     def run_from_argv(self, argv: Sequence[str]) -> None:
+        prepare_connections()  # a monitor must not hang where packets vanish
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # a terminal may not have all letters
                 stream.reconfigure(errors="backslashreplace")

@@ -7,11 +7,13 @@ from typing import Any, ClassVar
 
 from django.core.management.base import CommandError, CommandParser
 
+from programs.conf import settings
 from programs.errors import OperationRefused, ProgramNotFound
 from programs.legibility import legible
 from programs.management.arguments import add_signature, run_id
 from programs.management.command import OperatorCommand
 from programs.models import Program
+from programs.models.persistence import brief_transaction
 
 
 class SteeringCommand(OperatorCommand):
@@ -28,7 +30,8 @@ class SteeringCommand(OperatorCommand):
         refusals = []
         for each in dict.fromkeys(run_ids):
             try:
-                program = type(self).deed(each, by=by, reason=reason)
+                with brief_transaction(settings.DATABASE):
+                    program = type(self).deed(each, by=by, reason=reason)
             except (OperationRefused, ProgramNotFound) as refusal:
                 refusals.append(legible(refusal))
             else:

@@ -9,10 +9,12 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from programs import submission
+from programs.conf import settings
 from programs.management.arguments import add_by, add_data, moment, read_data, seconds
 from programs.management.command import ENDINGS, OperatorCommand, tell_ending
 from programs.management.following import follow
 from programs.models.columns import DEFAULT_QUEUE
+from programs.models.persistence import brief_transaction
 
 
 class Command(OperatorCommand):
@@ -54,14 +56,16 @@ class Command(OperatorCommand):
         **options: Any,
     ) -> None:
         submission.refuse_internal(jobs)
-        program = submission.create_program(
-            jobs,
-            **read_data(data, job_data),
-            queue=queue,
-            run_at=run_at,
-            idempotency_key=idempotency_key,
-            created_by=by or None,
-        )
+        given = read_data(data, job_data)
+        with brief_transaction(settings.DATABASE):
+            program = submission.create_program(
+                jobs,
+                **given,
+                queue=queue,
+                run_at=run_at,
+                idempotency_key=idempotency_key,
+                created_by=by or None,
+            )
         self.say(program.run_id)
         if not program.was_created:
             self.note(f"program {program} was there already, with this key and content")

@@ -7,11 +7,13 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from programs.conf import settings
 from programs.inspection import Selection
 from programs.management.arguments import count
 from programs.management.command import OperatorCommand
 from programs.management.report import facts, json_line, moment, row
 from programs.models import Program, State
+from programs.models.persistence import brief_transaction
 
 PAGE = 100  # programs that are asked for at once
 
@@ -42,7 +44,8 @@ class Command(OperatorCommand):
     def _found(self, selection: Selection, limit: int) -> Iterator[Program]:
         older, left = "", limit
         while left:
-            page = selection.page(min(left, PAGE), older)
+            with brief_transaction(settings.DATABASE):
+                page = selection.page(min(left, PAGE), older)
             yield from page.programs
             left -= len(page.programs)
             older = page.older

@@ -19,6 +19,7 @@ from programs.management.command import OperatorCommand
 from programs.management.report import json_line
 from programs.models import Program, State, Worker
 from programs.models.clock import Utc, now
+from programs.models.persistence import brief_transaction
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class Command(OperatorCommand):
         )
 
     def act(self, *, json: bool, max_wait: float | None, **options: Any) -> None:
-        status = Status.read()
+        with brief_transaction(settings.DATABASE):
+            status = Status.read()
         problems = list(status.problems(max_wait))
         if json:
             self.say(json_line(_facts(status, problems)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.db import transaction
 
 from programs import operations
 from programs.errors import InvalidProgram
@@ -15,6 +14,7 @@ from programs.management.command import OperatorCommand, find
 from programs.management.report import jobs_of
 from programs.management.steering import stands
 from programs.models import Verb
+from programs.models.persistence import brief_transaction
 
 
 class Command(OperatorCommand):
@@ -52,7 +52,7 @@ class Command(OperatorCommand):
         edits = read_data(data, job_data, program)
         changes = {part: own for part, own in edits.items() if own != getattr(program, part)}
         signature: dict[str, Any] = {"by": by, "reason": reason}
-        with transaction.atomic(using=program.alias):  # both, or neither
+        with brief_transaction(program.alias):  # both, or neither
             if changes and operations.is_allowed(Verb.RETRY, program):
                 operations.edit_data(program, **changes, **signature, epoch=program.epoch)
             step = None if from_step is None else from_step - 1

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.management.base import CommandParser
 
+from programs.conf import settings
 from programs.management.arguments import run_id as a_run_id
 from programs.management.command import ENDINGS, OperatorCommand, find, tell_ending
 from programs.management.following import follow
 from programs.management.report import all_facts, description, json_line
+from programs.models.persistence import brief_transaction
 
 
 class Command(OperatorCommand):
@@ -32,15 +35,17 @@ class Command(OperatorCommand):
     def act(
         self, *, run_id: str, json: bool, follow: bool, reveal: bool, verbosity: int, **options: Any
     ) -> None:
-        program = find(run_id)
         if follow:
             self._follow(run_id, quietly=json, tracebacks=verbosity > 1)
+        with brief_transaction(settings.DATABASE):
             program = find(run_id)
-        if json:
-            self.say(json_line(all_facts(program, reveal=reveal)))
-        elif not follow:
-            for line in description(program, reveal=reveal, tracebacks=verbosity > 1):
-                self.say(line)
+            told: Iterable[str] = ()
+            if json:
+                told = [json_line(all_facts(program, reveal=reveal))]
+            elif not follow:
+                told = list(description(program, reveal=reveal, tracebacks=verbosity > 1))
+        for line in told:
+            self.say(line)
         if follow:
             tell_ending(program)
 

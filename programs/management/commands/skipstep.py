@@ -7,10 +7,12 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from programs import operations
+from programs.conf import settings
 from programs.management.arguments import add_signature
 from programs.management.arguments import run_id as a_run_id
 from programs.management.command import OperatorCommand
 from programs.management.steering import stands
+from programs.models.persistence import brief_transaction
 
 
 class Command(OperatorCommand):
@@ -24,4 +26,6 @@ class Command(OperatorCommand):
         add_signature(parser, needs_reason=True)
 
     def act(self, *, run_id: str, by: str, reason: str, **options: Any) -> None:
-        self.say(stands(operations.skip_step(run_id, reason=reason, by=by)))
+        with brief_transaction(settings.DATABASE):
+            program = operations.skip_step(run_id, reason=reason, by=by)
+        self.say(stands(program))
