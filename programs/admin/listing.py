@@ -14,7 +14,6 @@ from django.core.exceptions import PermissionDenied
 from django.forms.widgets import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -23,6 +22,7 @@ from programs.admin.bulk import BulkActions
 from programs.admin.levers import LEVERS
 from programs.admin.rows import Row, changed, shown_versions
 from programs.admin.search import MOMENT_NAMES, Search
+from programs.admin.sections import sections
 from programs.admin.text import moment
 from programs.inspection import Count, Page, Selection
 from programs.inspection.selection import WINDOW
@@ -30,14 +30,6 @@ from programs.models import State, Verb
 
 PAGE_SIZE = 50
 BULK_VERBS = (Verb.STOP, Verb.PAUSE, Verb.RESUME, Verb.RETRY)
-
-# Pages beside this one: what they are called, their URLs, and the permission that they need.
-BESIDE = (
-    ("Overview", "programs_program_overview", "view_program"),
-    ("Queues", "programs_queue_changelist", "view_queue"),
-    ("Workers", "programs_worker_changelist", "view_worker"),
-    ("Operations", "programs_operation_changelist", "view_operation"),
-)
 
 
 @dataclass(frozen=True)
@@ -123,7 +115,7 @@ class ListPage(BulkActions):
             "live_url": f"{here}?{search.query(live='1')}" if _moves(search) else "",
             "seen": known,
             "add_url": self.url_of("add") if self.has_add_permission(request) else "",
-            "beside": self._pages_beside(request),
+            "sections": sections(request, self.admin_site.name),
             **self._bulk_choices(request, search),
         }
 
@@ -149,9 +141,9 @@ class ListPage(BulkActions):
 
     def _bulk_choices(self, request: HttpRequest, search: Search) -> dict[str, Any]:
         """Return what can be done to many programs at once, where there is a page for it."""
-        url = self._url_if_there("programs_program_bulk")
-        if not url or not search.selection:
+        if not search.selection:
             return {}
+        url = self.url_of("bulk")
         state = search.selection.state
         choices = []
         for verb in BULK_VERBS:
@@ -172,21 +164,6 @@ class ListPage(BulkActions):
             "bulk_for_all": [choice for choice in permitted if choice.url_for_all],
             "bulk_forbidden": [choice for choice in choices if choice.missing],
         }
-
-    def _pages_beside(self, request: HttpRequest) -> list[tuple[str, str]]:
-        """Return the other pages that are there and that the user may see."""
-        pages = [
-            (label, self._url_if_there(name))
-            for label, name, permission in BESIDE
-            if request.user.has_perm(f"programs.{permission}")
-        ]
-        return [(label, url) for label, url in pages if url]
-
-    def _url_if_there(self, name: str) -> str:
-        try:
-            return reverse(f"admin:{name}", current_app=self.admin_site.name)
-        except NoReverseMatch:
-            return ""
 
 
 # What the page and its live answers say alike ------------------------------------------------
