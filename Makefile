@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # Newest first; PYTHON= names another.
 PYTHONS = python3.14 python3.13 python3.12 python3.11 python3
 
-.PHONY: help run test lint audit format faults bench scale changelog hooks wheel clean
+.PHONY: help run test lint audit format faults bench scale screenshots changelog hooks wheel clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,10 @@ bench: $(VENV)/.tests ## measure drain, latency and memory on real servers
 scale: $(VENV)/.tests ## measure the console's pages on a million programs (some minutes, 4 GB of disk)
 	@$(BIN)/python -m tests.servers --install
 	@$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.console
+
+screenshots: $(VENV)/.tests ## take the pictures of the console that the documents show
+	@$(BIN)/python -m tests.servers --install
+	@$(BIN)/python scripts/screenshots.py
 
 changelog: $(VENV)/.made ## draft CHANGELOG entries from the commits since the last tag
 	@$(BIN)/python scripts/changelog.py

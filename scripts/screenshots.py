@@ -43,18 +43,18 @@ PAGES = {
     "bulk": f"{LIST}bulk/?verb=retry&all=1&state=errored",
     "index": "/admin/",
 }
-# Pages of one program: its state, where it is the newest, and what to do with it.
+# Pages of one program: how the list finds it, and what to do with it.
 OF_ONE = {
-    "errored": ("errored", "change"),
-    "finished": ("finished", "change"),
-    "scheduled": ("scheduled", "change"),
-    "paused": ("paused", "change"),
-    "running": ("running", "change"),
-    "retry": ("errored", "retry"),
-    "edit": ("errored", "edit"),
-    "skip": ("errored", "skip"),
+    "errored": ("state=errored&q=out+of+paper", "change"),
+    "finished": ("state=finished&job=report_airports", "change"),
+    "scheduled": ("state=scheduled", "change"),
+    "paused": ("state=paused", "change"),
+    "running": ("state=running", "change"),
+    "retry": ("state=errored&q=out+of+paper", "retry"),
+    "edit": ("state=errored", "edit"),
+    "skip": ("state=errored", "skip"),
 }
-IN_DOCUMENTS = ("list", "errored", "overview")
+IN_DOCUMENTS = {"list": "light", "errored": "dark", "overview": "light"}  # in one theme each
 
 
 def main() -> int:
@@ -69,10 +69,12 @@ def main() -> int:
         if options.every:
             options.every.mkdir(parents=True, exist_ok=True)
             for width in WIDTHS:
-                take(browser, address, options.every, list(PAGES | OF_ONE), width, whole=True)
+                for theme in THEMES:
+                    take(browser, address, options.every, [*PAGES, *OF_ONE], theme, width, True)
         else:
             PICTURES.mkdir(parents=True, exist_ok=True)
-            take(browser, address, PICTURES, list(IN_DOCUMENTS), WIDTHS[0])
+            for name, theme in IN_DOCUMENTS.items():
+                take(browser, address, PICTURES, [name], theme, WIDTHS[0], False)
         browser.close()
     return 0
 
@@ -104,21 +106,26 @@ def demonstration() -> Iterator[str]:
 
 
 def take(
-    browser: Browser, address: str, folder: Path, names: list[str], width: int, whole: bool = False
+    browser: Browser,
+    address: str,
+    folder: Path,
+    names: list[str],
+    theme: str,
+    width: int,
+    whole: bool,
 ) -> None:
-    """Take these pages in both themes; `whole`: down to their end."""
-    for theme in THEMES:
-        context = browser.new_context(
-            color_scheme="dark" if theme == "dark" else "light",
-            viewport={"width": width, "height": 800},
-        )
-        page = context.new_page()
-        log_in(page, address)
-        for name in names:
-            page.goto(address + path_of(page, address, name))
-            suffix = f"-{width}" if whole else ""
-            page.screenshot(path=folder / f"{name}-{theme}{suffix}.png", full_page=whole)
-        context.close()
+    """Take these pages; `whole`: down to their end."""
+    context = browser.new_context(
+        color_scheme="dark" if theme == "dark" else "light",
+        viewport={"width": width, "height": 800},
+    )
+    page = context.new_page()
+    log_in(page, address)
+    for name in names:
+        page.goto(address + path_of(page, address, name))
+        suffix = f"-{width}" if whole else ""
+        page.screenshot(path=folder / f"{name}-{theme}{suffix}.png", full_page=whole)
+    context.close()
 
 
 def log_in(page: Page, address: str) -> None:
@@ -133,10 +140,10 @@ def path_of(page: Page, address: str, name: str) -> str:
     """Return the path of a page; that of one program through the list of its state."""
     if name in PAGES:
         return PAGES[name]
-    state, view = OF_ONE[name]
-    page.goto(f"{address}{LIST}?state={state}")
+    query, view = OF_ONE[name]
+    page.goto(f"{address}{LIST}?{query}")
     found = re.search(rf'href="({LIST}\d+/)change/', page.content())
-    return f"{found[1]}{view}/" if found else f"{LIST}?state={state}"
+    return f"{found[1]}{view}/" if found else f"{LIST}?{query}"
 
 
 if __name__ == "__main__":
