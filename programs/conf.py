@@ -68,6 +68,10 @@ def _optional(accepts: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: value is None or accepts(value)
 
 
+def _switch(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
 def _one_of(*choices: str) -> Callable[[Any], bool]:
     return lambda value: value in choices
 
@@ -163,6 +167,18 @@ class Settings:
     )
     LOG_FORMAT = Setting[str](
         "text", _one_of("text", "json"), "'text' or 'json'", "The form of a worker's log lines."
+    )
+    WEBHOOK_QUEUE = Setting[str | None](
+        None,
+        _optional(lambda value: _text(value) and len(value) <= 100),
+        "a name of at most 100 characters or None",
+        "The queue of webhooks' deliveries; None: that of the program that is told of.",
+    )
+    WEBHOOK_PRIVATE_ADDRESSES = Setting[bool](
+        False, _switch, "True or False", "Whether webhooks may call addresses that are not public."
+    )
+    WEBHOOK_PLAIN_HTTP = Setting[bool](
+        False, _switch, "True or False", "Whether the URLs of webhooks may begin with http://."
     )
 
     def __iter__(self) -> Iterator[Setting[Any]]:

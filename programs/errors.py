@@ -140,3 +140,18 @@ class BrokerUnavailable(ProgramExecutorError):
 
 class BrokerMisconfigured(ProgramExecutorError):
     """The broker refuses this configuration; work goes on through the database."""
+
+
+# Webhooks -----------------------------------------------------------------------------------
+
+
+class InvalidUrl(ProgramExecutorError, ValueError):
+    """The URL cannot be called."""
+
+
+class AddressRefused(ProgramExecutorError):
+    """The host has no address that webhooks may call."""
+
+
+class CallFailed(ProgramExecutorError):
+    """The call brought no answer."""

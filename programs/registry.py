@@ -19,7 +19,7 @@ from programs.errors import InvalidJob, JobNotRegistered
 from programs.job import Job
 from programs.models.columns import NAME_LENGTH
 
-BUILT_IN = ("programs.bulk",)  # the modules of the engine's own jobs: every worker knows them
+BUILT_IN = ("programs.bulk", "programs.webhooks")  # the engine's own jobs: every worker knows them
 
 JobT = TypeVar("JobT", bound=type[Job])
 

@@ -6,6 +6,7 @@ from programs.models.operation import Operation, Verb
 from programs.models.program import Program
 from programs.models.queue import Queue
 from programs.models.state import State
+from programs.models.webhook import Webhook
 from programs.models.worker import Worker
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "Queue",
     "State",
     "Verb",
+    "Webhook",
     "Worker",
 ]

@@ -35,6 +35,7 @@ def main() -> None:
     from programs.conf import settings
     from programs.transport.consumer import Consumer
     from programs.transport.publisher import flush
+    from programs.webhooks.catching_up import CatchUp, catch_up
     from programs.worker.database import prepare_connections
     from programs.worker.slots import Crew
 
@@ -47,6 +48,10 @@ def main() -> None:
     ear = threading.Thread(target=listen, args=(orders, crew), name="supervisor", daemon=True)
     ear.start()
     consumer = Consumer(plan.queues, crew.inbox, prefetch=plan.threads) if hinted else None
+    if plan.burst:
+        catch_up()  # there may be no other worker: what is missing runs in this one
+    else:
+        CatchUp().start()
     crew.start()
     os.write(answers, READY)
     if consumer is not None:
