@@ -76,7 +76,13 @@ class OperatorCommand(BaseCommand):
 
     def note(self, line: str) -> None:
         """Write a line to standard error, where it is in no script's way."""
-        self.stderr.write(line, self.style.NOTICE)
+        self.stderr.write(line, str)  # as it is: a note is no error, and not red
+
+    def show_progress(self, text: str) -> None:
+        """Put `text` in the place of what stood in the terminal's line before."""
+        if self.is_watched:
+            self.stderr.write(f"\r{text}", str, ending="")
+            self.stderr.flush()
 
     @property
     def is_watched(self) -> bool:

@@ -14,7 +14,7 @@ from programs.conf import settings
 from programs.inspection import why
 from programs.inspection.steps import skipped_steps, standing
 from programs.legibility import in_one_line, legible
-from programs.models import Attempt, Ending, Operation, Program
+from programs.models import Attempt, Ending, Operation, Program, State
 from programs.redaction import masked
 
 ATTEMPTS_SHOWN = 50  # the newest; each may hold a traceback and a log of 64 KiB
@@ -131,6 +131,11 @@ def progress(program: Program) -> str:
     return f"{program.step + 1}/{len(jobs_of(program))}"
 
 
+def error_of(program: Program) -> str | None:
+    """Return what is wrong with a program; a failure that a retry has mended is history."""
+    return None if program.state is State.FINISHED else program.error_message
+
+
 def row(program: Program, column: str) -> str:
     """Return a program as one line of a list; `column` is the moment that it is ordered by."""
     cells = [
@@ -140,7 +145,7 @@ def row(program: Program, column: str) -> str:
         moment(getattr(program, column)),
         in_one_line(program.queue or "-").ljust(12),
         in_one_line(program.job or "-").ljust(20),
-        in_one_line(program.error_message),
+        in_one_line(error_of(program)),
     ]
     return "  ".join(cells).rstrip()
 
@@ -152,7 +157,7 @@ def description(program: Program, *, reveal: bool, tracebacks: bool) -> Iterator
     by = f" by {in_one_line(program.created_by)}" if program.created_by else ""
     told = {
         "why": reason and reason.text,
-        "error": program.error_message,
+        "error": error_of(program),
         "queue": program.queue,
         "created": f"{moment(program.created_at)}{by}",
         "key": program.idempotency_key,

@@ -196,6 +196,17 @@ def test_a_program_is_shown_with_its_steps_attempts_errors_and_log() -> None:
     )
 
 
+def test_a_failure_that_a_retry_has_mended_is_no_error_of_a_finished_program() -> None:
+    program = create_program(["behave"], {"how": ["retry", "succeed"], "retry_after": 0})
+    run(program)
+    assert manage("programs").out.endswith("not yet\n")
+    run(program)
+
+    assert "not yet" not in manage("programs").out
+    assert "  error" not in manage("showprogram", program.run_id).out
+    assert "RetryableError: not yet" in manage("showprogram", program.run_id).out
+
+
 def test_it_tells_why_a_program_waits_and_what_was_done_to_it() -> None:
     program = create_program(["noop", "noop"], idempotency_key="k")
     operations.skip_step(program, by="ada", reason="nothing to do")

@@ -53,9 +53,7 @@ class Command(OperatorCommand):
         deleted = 0
         for number in purge(state, age):
             deleted += number
-            if self.is_watched:
-                self.stderr.write(f"\r{state.label}: {deleted:,} deleted", ending="")
-                self.stderr.flush()
+            self.show_progress(f"{state.label}: {deleted:,} deleted")
         if deleted and self.is_watched:
-            self.stderr.write("")
+            self.note("")
         return deleted
