@@ -19,6 +19,7 @@ from programs import operations
 from programs.admin import queue as pages
 from programs.errors import BrokerUnavailable
 from programs.inspection import queues as inspected
+from programs.inspection.recent import Recent
 from programs.models import Operation, Program, Queue, Verb, Worker
 from programs.submission import create_program
 from programs.transport.depth import Depth
@@ -83,7 +84,8 @@ def test_each_queue_tells_what_waits_runs_and_is_scheduled(admin_client: Client)
     default, reports, idle = rows["default"], rows["reports"], rows["idle"]
     assert (default.due, default.running, default.scheduled) == ("2", "1", "1")
     assert (default.workers, default.is_stuck) == (1, False)
-    assert (reports.due, reports.oldest, reports.workers) == ("1", "3 min 0 s", 0)
+    assert (reports.due, reports.workers) == ("1", 0)
+    assert reports.oldest.startswith("3 min ")
     assert reports.is_stuck
     assert (idle.due, idle.oldest, idle.workers) == ("0", "-", 1)
 
@@ -163,6 +165,7 @@ def test_the_brokers_numbers_are_asked_for_once_in_a_while(
         return {"reports": Depth(1234, 2)}
 
     monkeypatch.setattr(pages, "depths", depths)
+    monkeypatch.setattr(pages, "recent_depths", Recent(600.0))  # on a slow machine, too
     for _ in range(3):
         rows = facts(admin_client)
 

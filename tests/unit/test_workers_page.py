@@ -94,7 +94,8 @@ def test_a_worker_tells_what_its_slots_run_and_for_how_long(admin_client: Client
     rows = {row.name: row for row in groups(admin_client)["live"]}
 
     (running,) = rows["w"].running
-    assert (running.run_id, running.job, running.since) == (program.run_id, "noop", "2 min 0 s")
+    assert (running.run_id, running.job) == (program.run_id, "noop")
+    assert running.since.startswith("2 min ")
     assert running.url == page_of(program)
     assert (rows["w"].used, rows["w"].slots) == (1, 8)
     assert (rows["w/0"].used, rows["w/0"].running) == (0, [])
