@@ -6,14 +6,18 @@ import sys
 
 from csp.decorators import csp_update
 from django.db import connections
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.template.loader import get_template
 from django.utils.deprecation import MiddlewareMixin
+from django.views.defaults import page_not_found
 
 from executor_project.policy import hash_of
+from programs.api.errors import MEDIA_TYPE, problem
 from programs.models.persistence import is_outage, note_failure
 
 RETRY_AFTER = 5  # seconds
+API = "/api/"
 
 
 def style_of(name: str) -> str:
@@ -32,6 +36,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
     response = HttpResponse(get_template("503.html").render(), status=503)
     response.headers["Retry-After"] = str(RETRY_AFTER)
     return response
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Answer the API's clients in its own shape, also where no view of it was found."""
+    if request.path.startswith(API) and "text/html" not in request.headers.get("Accept", ""):
+        told = problem(404, "There is nothing at this address.")
+        return JsonResponse(told, status=404, content_type=MEDIA_TYPE)
+    return page_not_found(request, exception)
 
 
 class RenewalMiddleware(MiddlewareMixin):

@@ -143,6 +143,9 @@ def database() -> dict[str, Any]:
     if config["ENGINE"] == "django.db.backends.postgresql":
         # Where packets vanish, a page says so before the web server gives its process up.
         config.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+        # A request does not wait for a new connection. One that has died since is let go by the
+        # request that meets it, which is told to come again.
+        config["CONN_MAX_AGE"] = 60
     return config
 
 
@@ -183,7 +186,7 @@ MEDIA_ROOT = BASE_DIR / (os.environ.get("MEDIA_ROOT") or "media")
 LOGIN_URL = "admin:login"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    "executor_project.permissions.OneQueryBackend",
 ]
 
 # Guesses are counted for a user name and an address together, so that nobody locks an operator

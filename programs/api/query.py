@@ -10,9 +10,10 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
 from programs.api.errors import Invalid
+from programs.submission import TEXT_LENGTH
 
 WHOLE = re.compile(r"[0-9]{1,18}")
-DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
 
 
 class Query:
@@ -29,8 +30,8 @@ class Query:
         text = self._given.get(name)
         if text is None:
             return ""
-        if not text.strip() or "\0" in text:
-            raise Invalid(name, "must not be empty, nor hold NUL: leave it out instead")
+        if not text.strip() or len(text) > TEXT_LENGTH or "\0" in text:
+            raise Invalid(name, f"must be 1 to {TEXT_LENGTH} characters, none of them NUL")
         return text
 
     def whole(self, name: str, *, least: int, most: int, usual: int) -> int:

@@ -8,14 +8,14 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from programs import inspection
-from programs.api.fields import NamesField, StoredField
+from programs.api.fields import NamesField, RowSerializer, StoredField
 from programs.inspection import visible, visible_detail, visible_job_data
 from programs.models import Attempt, Operation, Program, State
 
 ATTEMPTS_SHOWN = 50  # the newest; each may hold a traceback and a log of 64 KiB
 
 
-class AttemptSerializer(serializers.ModelSerializer[Attempt]):
+class AttemptSerializer(RowSerializer[Attempt]):
     """One attempt, with what its job logged."""
 
     class Meta:
@@ -35,7 +35,7 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
         )
 
 
-class ProgramSerializer(serializers.ModelSerializer[Program]):
+class ProgramSerializer(RowSerializer[Program]):
     """A program in a list: without its data, which may be large."""
 
     state = serializers.ChoiceField(choices=State.choices, read_only=True)
@@ -149,7 +149,7 @@ class AttemptPageSerializer(serializers.Serializer[Any]):
     next = serializers.URLField(allow_null=True, help_text="The next page; null at the end.")
 
 
-class OperationSerializer(serializers.ModelSerializer[Operation]):
+class OperationSerializer(RowSerializer[Operation]):
     """What an operator did."""
 
     run_id = serializers.SerializerMethodField(

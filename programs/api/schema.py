@@ -15,6 +15,7 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from programs.api.errors import MEDIA_TYPE, FieldError, problem
+from programs.api.fields import StrictSerializer
 
 ViewT = TypeVar("ViewT", bound=Callable[..., Any])
 
@@ -83,6 +84,12 @@ class Schema(AutoSchema):
 
     def get_tags(self) -> list[str]:
         return [self.view.basename]
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
+        schema: Any = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        if isinstance(serializer, StrictSerializer):
+            schema["additionalProperties"] = False
+        return schema
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         response: Any = self._get_response_for_code  # untyped

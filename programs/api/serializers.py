@@ -13,6 +13,7 @@ from programs.api.fields import (
     ObjectsField,
     QueueField,
     ReasonField,
+    RequiredReasonField,
     StrictSerializer,
     WholeField,
 )
@@ -93,7 +94,7 @@ class ReasonSerializer(StrictSerializer):
 class SkipSerializer(StrictSerializer):
     """A step is not skipped without a word."""
 
-    reason = ReasonField()
+    reason = RequiredReasonField()
     epoch = WholeField(required=False, help_text=EPOCH)
 
 

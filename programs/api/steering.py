@@ -25,7 +25,7 @@ from programs.api.serializers import (
 from programs.conf import settings
 from programs.inspection import may_reveal
 from programs.inspection.masks import restored, stray_masks
-from programs.models import Program
+from programs.models import Program, Verb
 
 DATA_PARTS = ("program_data", "job_data")
 EDIT = "programs.edit_program_data"
@@ -69,14 +69,18 @@ class Steering(Endpoint):
         With other data, which needs `programs.edit_program_data` as well, both happen or neither.
         """
         fields = self.body(RetrySerializer)
-        edited = {part: fields.pop(part, None) for part in DATA_PARTS}
-        if all(value is None for value in edited.values()):
+        given = {part: fields.pop(part, None) for part in DATA_PARTS}
+        if all(value is None for value in given.values()):
             return self._do(operations.retry_program, run_id, fields)
         require(request, EDIT)
-        signed = {name: own for name, own in fields.items() if name != "from_step"}
+        program = self.program(run_id)
+        changes = self._changes(program, given)
+        signed = {"reason": fields.get("reason", ""), "epoch": fields.get("epoch", program.epoch)}
         with transaction.atomic(using=settings.DATABASE):
-            changed = self._edit(run_id, {**signed, **edited})
-            return self._do(operations.retry_program, run_id, {**fields, "epoch": changed.epoch})
+            if changes and operations.is_allowed(Verb.RETRY, program):
+                edited = operations.edit_data(run_id, by=self.by, **changes, **signed)
+                fields["epoch"] = edited.epoch
+            return self._do(operations.retry_program, run_id, fields)
 
     @described(request=SkipSerializer, responses=ProgramDetailSerializer)
     @action(detail=True, methods=["post"])
@@ -91,22 +95,32 @@ class Steering(Endpoint):
 
         A secret that came masked (`***`) and is sent back so stays as it is stored.
         """
-        program = self._edit(run_id, self.body(EditSerializer))
-        return self.shown(ProgramDetailSerializer, program)
+        fields = self.body(EditSerializer)
+        given = {part: fields.pop(part, None) for part in DATA_PARTS}
+        if not may_reveal(request.user):
+            program = self.program(run_id)
+            fields.setdefault("epoch", program.epoch)  # these are its secrets, and no later ones
+            given = {part: self._unmasked(program, part, own) for part, own in given.items()}
+        return self._do(operations.edit_data, run_id, {**fields, **given})
 
     def _do(self, operation: Callable[..., Program], run_id: str, fields: Any) -> Response:
         program = operation(run_id, by=self.by, **fields)
         return self.shown(ProgramDetailSerializer, program)
 
-    def _edit(self, run_id: str, fields: dict[str, Any]) -> Program:
-        """Store the data with the secrets that the user has seen as masks."""
-        given = [part for part in DATA_PARTS if fields.get(part) is not None]
-        if given and not may_reveal(self.request.user):
-            program = self.program(run_id)
-            fields.setdefault("epoch", program.epoch)  # these are its secrets, and no later ones
-            for part in given:
-                stored = getattr(program, part)
-                if stray := stray_masks(part, fields[part], stored):
-                    raise Invalid(part, f"{stray[0]} is masked, and no secret is stored there")
-                fields[part] = restored(part, fields[part], stored)
-        return operations.edit_data(run_id, by=self.by, **fields)
+    def _changes(self, program: Program, given: dict[str, Any]) -> dict[str, Any]:
+        """Return of the data what differs from what is stored."""
+        whole = {part: self._unmasked(program, part, own) for part, own in given.items()}
+        return {
+            part: own
+            for part, own in whole.items()
+            if own is not None and own != getattr(program, part)
+        }
+
+    def _unmasked(self, program: Program, part: str, given: Any) -> Any:
+        """Return the data with the secrets that the user has seen as masks."""
+        if given is None or may_reveal(self.request.user):
+            return given
+        stored = getattr(program, part)
+        if stray := stray_masks(part, given, stored):
+            raise Invalid(part, f"{stray[0]} is masked, and no secret is stored there")
+        return restored(part, given, stored)

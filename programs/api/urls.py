@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db.transaction import non_atomic_requests
 from rest_framework.routers import SimpleRouter
 
 from programs.api.description import DescriptionEndpoint
@@ -11,6 +14,7 @@ from programs.api.program import ProgramEndpoint
 from programs.api.queue import QueueEndpoint
 from programs.api.statistics import StatisticsEndpoint
 from programs.api.worker import WorkerEndpoint
+from programs.conf import settings
 
 app_name = "programs"
 
@@ -23,4 +27,8 @@ router.register("operations", OperationEndpoint, basename="operation")
 router.register("statistics", StatisticsEndpoint, basename="statistics")
 router.register("schema", DescriptionEndpoint, basename="schema")
 
-urlpatterns = router.urls
+urlpatterns: list[Any] = router.urls
+
+# In a transaction of ATOMIC_REQUESTS nobody would see a program's end.
+waiting: Any = next(pattern for pattern in urlpatterns if pattern.name == "program-wait")
+non_atomic_requests(using=settings.DATABASE)(waiting.callback)

@@ -15,7 +15,7 @@ from programs import operations
 from programs.api import parameters
 from programs.api.endpoint import Endpoint
 from programs.api.errors import encodable
-from programs.api.fields import NamesField
+from programs.api.fields import NamesField, RowSerializer
 from programs.api.query import next_url
 from programs.api.schema import described
 from programs.api.serializers import ReasonSerializer
@@ -27,7 +27,7 @@ PAGE, MOST = 50, 200
 NEWEST = 10**18 - 1
 
 
-class WorkerSerializer(serializers.ModelSerializer[Worker]):
+class WorkerSerializer(RowSerializer[Worker]):
     """One worker, as it was heard of last."""
 
     queues = NamesField(read_only=True)
