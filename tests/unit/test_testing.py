@@ -11,7 +11,7 @@ from pytest_django.fixtures import Settings
 
 from programs import operations, signals, testing
 from programs.models import Ending, Program, State
-from programs.submission import create_program, create_programs
+from programs.submission import acreate_program, create_program, create_programs
 from programs.testing import ProgramNeverEnds, run_due_programs, run_inline
 from programs.transport import publisher
 from tests.running import fresh, listening
@@ -37,6 +37,11 @@ class Promises:
         with run_inline():
             program = create_program(["behave"], how)
             assert outcomes(program) == [Ending.RETRIED, Ending.RETRIED, Ending.SUCCEEDED]
+
+    def test_an_async_job_runs_as_well(self) -> None:
+        with run_inline():
+            program = create_program(["asynchronous"])
+            assert fresh(program).job_data == {"asynchronous": {"n": 1, "checked": True}}
 
     def test_a_failure_ends_as_it_does_in_production(self) -> None:
         with run_inline():
@@ -182,6 +187,18 @@ class InATransaction(Promises, TestCase):
             assert program.wait(timeout=0)
         with pytest.raises(transaction.TransactionManagementError, match="not ended, and cannot"):
             create_program(["noop"]).wait()
+
+
+class Asynchronous(TestCase):
+    """An async test, whose database is that of its `setUp`."""
+
+    def setUp(self) -> None:
+        self.enterContext(run_inline())
+
+    async def test_a_program_has_ended_when_it_is_created(self) -> None:
+        program = await acreate_program(["count", "asynchronous"])
+        assert await program.await_end(timeout=0)
+        assert program.state is State.FINISHED
 
 
 class WithoutATransaction(Promises, TransactionTestCase):
