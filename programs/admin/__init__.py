@@ -1,4 +1,4 @@
-"""The console: programs, queues, workers and operations in Django's admin.
+"""The console: programs, queues, workers, operations and webhooks in Django's admin.
 
 The stock site has it by itself. `register(site)` puts it into an `AdminSite` of one's own.
 """
@@ -10,8 +10,9 @@ from django.contrib import admin
 from programs.admin.operation import OperationAdmin
 from programs.admin.program import ProgramAdmin
 from programs.admin.queue import QueueAdmin
+from programs.admin.webhook import WebhookAdmin
 from programs.admin.worker import WorkerAdmin
-from programs.models import Operation, Program, Queue, Worker
+from programs.models import Operation, Program, Queue, Webhook, Worker
 
 
 def register(site: admin.AdminSite) -> None:
@@ -20,6 +21,7 @@ def register(site: admin.AdminSite) -> None:
     site.register(Queue, QueueAdmin)
     site.register(Worker, WorkerAdmin)
     site.register(Operation, OperationAdmin)
+    site.register(Webhook, WebhookAdmin)
 
 
 register(admin.site)
