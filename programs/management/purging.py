@@ -10,17 +10,14 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Model, Q
+from django.db.models import Q
 
 from programs.conf import settings
-from programs.models import Attempt, BulkOutcome, Operation, Program, State
+from programs.models import Program, State
 from programs.models.clock import Utc
 from programs.models.program import ProgramQuerySet
 
 BATCH = 1_000  # rows of one transaction
-
-# What is kept of a program in other tables, by its key there.
-HISTORY: dict[type[Model], str] = {Attempt: "program", Operation: "program", BulkOutcome: "bulk"}
 
 
 def ended_before(state: State, age: timedelta) -> ProgramQuerySet:
@@ -47,9 +44,12 @@ def purge(state: State, age: timedelta) -> Iterator[int]:
 
 def _delete(ended: ProgramQuerySet, keys: list[int]) -> int:
     using = settings.DATABASE
-    for model, key in HISTORY.items():  # first: of one program there may be a hundred thousand
+    for relation in Program._meta.related_objects:
+        model, key = relation.related_model, relation.field.name
+        if model._meta.app_label != Program._meta.app_label:
+            continue  # a project's own rows: what its `on_delete` says is Django's to do
         rows = model._default_manager.using(using)
-        while True:
+        while True:  # of one program there may be a hundred thousand
             with transaction.atomic(using=using):
                 locked = ended.filter(pk__in=keys).unlocked()
                 history = rows.filter(**{f"{key}__in": locked}).order_by()
