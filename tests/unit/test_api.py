@@ -53,7 +53,7 @@ def test_the_list_does_not_read_the_data(
     for _ in range(10):
         create_program(["noop"], {"large": "x"})
 
-    with django_assert_num_queries(5) as captured:  # session, user, two of permissions, the list
+    with django_assert_num_queries(4) as captured:  # session, user, permissions, the list
         results = grace.get(PROGRAMS).json()["results"]
 
     assert "program_data" not in results[0]
