@@ -7,7 +7,13 @@ from executor_project.settings import PROGRAM_EXECUTOR
 
 DEBUG = False  # as in production: no log of queries
 
-PROGRAM_EXECUTOR = {**PROGRAM_EXECUTOR, "JOB_MODULES": ["jobs", "tests.jobs"]}
+PROGRAM_EXECUTOR = {
+    **PROGRAM_EXECUTOR,
+    "JOB_MODULES": ["jobs", "tests.jobs"],
+    # The receivers of the tests are on this machine.
+    "WEBHOOK_PRIVATE_ADDRESSES": True,
+    "WEBHOOK_PLAIN_HTTP": True,
+}
 if "TEST_LEASE" in os.environ:
     PROGRAM_EXECUTOR["LEASE"] = float(os.environ["TEST_LEASE"])
 if "TEST_QUEUE_NAME" in os.environ:

@@ -44,8 +44,6 @@ def post(target: Target, headers: dict[str, str], body: bytes) -> Answer:
     call = Call(target)
     try:
         return call.post(headers, body)
-    except TimeoutError as error:
-        raise CallFailed(str(error) or "the server did not answer in time") from error
     except (OSError, HTTPException, ValueError) as error:
         if call.is_overdue:
             raise CallFailed(f"the server gave no answer within {DEADLINE:.0f} s") from error
@@ -85,6 +83,8 @@ class Call:
                 connection.sock = self._encrypted(connection.sock)
             connection.request("POST", self._target.path, body, headers)
             with connection.getresponse() as response:
+                if self.is_overdue:  # for http.client, headers that break off are whole
+                    raise TimeoutError
                 return self._read(response)
         finally:
             timer.cancel()
@@ -121,7 +121,8 @@ class Call:
     def _take(self, new: socket.socket) -> None:
         with self._lock:
             self._socket = new
-            new.settimeout(max(0.1, self._ends_at - monotonic()))
+            # In case that the timer fails: it comes first.
+            new.settimeout(max(0.0, self._ends_at - monotonic()) + 1.0)
 
     def _read(self, response: HTTPResponse) -> Answer:
         """Read the beginning of the answer. Its status says it all: the rest may be broken off."""

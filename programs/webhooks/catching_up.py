@@ -11,7 +11,7 @@ import random
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any
 
 from django.db import connections, reset_queries
@@ -38,11 +38,15 @@ class CatchUp(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(name="webhooks", daemon=True)
+        self._ended = threading.Event()
 
     def run(self) -> None:
-        while True:
-            sleep(INTERVAL * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
+        while not self._ended.wait(INTERVAL * random.uniform(0.5, 1.0)):  # noqa: S311 (jitter)
             catch_up()
+
+    def end(self) -> None:
+        """Look no more."""
+        self._ended.set()
 
 
 def catch_up() -> int:

@@ -48,10 +48,11 @@ def main() -> None:
     ear = threading.Thread(target=listen, args=(orders, crew), name="supervisor", daemon=True)
     ear.start()
     consumer = Consumer(plan.queues, crew.inbox, prefetch=plan.threads) if hinted else None
+    webhooks = CatchUp()
     if plan.burst:
         catch_up()  # there may be no other worker: what is missing runs in this one
     else:
-        CatchUp().start()
+        webhooks.start()
     crew.start()
     os.write(answers, READY)
     if consumer is not None:
@@ -59,6 +60,7 @@ def main() -> None:
     while not crew.is_done(within=TICK):
         if terminated:
             crew.drain()
+    webhooks.end()
     if consumer is not None:
         consumer.stop(timeout=2.0)
     flush(timeout=1.0)
