@@ -69,7 +69,8 @@ class Meant:
         """Count those that are meant; None where a second search would take too long."""
         if self.selection is None:
             return Count(len(self.run_ids), True)
-        if self.selection.state is not None and possible.number:
+        state = self.selection.state
+        if state is not None and (possible.number or state in operations.ALLOWED[self.lever.verb]):
             return possible
         return None if self._is_slow else self.selection.count()
 
