@@ -16,7 +16,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import router
 from django.db.models import Q
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.plumbing import build_bearer_security_scheme_object
@@ -134,9 +134,14 @@ class TokenAdmin(AuthTokenAdmin):  # type: ignore[misc]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         obj.save()
-        told = "The token is below. Copy it now: it is not shown again."
+        # Not the token first: the page would begin it with a capital.
+        told = f"Copy the token now, it is not shown again: {form.token}"
         self.message_user(request, told, messages.WARNING)
-        self.message_user(request, form.token, messages.INFO)
+
+    def response_add(self, request: HttpRequest, obj: Any, *_: Any) -> HttpResponse:
+        """Go back to the list, without the message that would tell the hash."""
+        back: HttpResponse = self.response_post_save_add(request, obj)
+        return back
 
 
 def register() -> None:
