@@ -46,9 +46,10 @@ def deliveries() -> list[Program]:
     return [each for each in Program.objects.order_by("pk") if each.jobs == [JOB]]
 
 
-def deliver() -> Program:
-    """Let a worker take up the one delivery that there is, and return it as it then is."""
-    (delivery,) = deliveries()
+def deliver(delivery: Program | None = None) -> Program:
+    """Let a worker take up a delivery, or the one that there is; return it as it then is."""
+    if delivery is None:
+        (delivery,) = deliveries()
     make_due(delivery)
     claimed = claim(delivery)
     assert claimed is not None

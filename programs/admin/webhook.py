@@ -55,6 +55,7 @@ class WebhookForm(ModelForm):
     class Meta:
         model = Webhook
         fields = ("url", "events", "is_active", "secret")
+        widgets = {"url": forms.TextInput(attrs={"class": "vLargeTextField", "inputmode": "url"})}
 
     is_secret_made = False  # by this form: then it is shown
 
@@ -88,7 +89,7 @@ class WebhookAdmin(ModelAdmin):
     """The webhooks. Their deliveries are programs, each with its page in the console."""
 
     form = WebhookForm
-    list_display = ["receiver", "told", "is_active", "created"]
+    list_display = ["named", "told", "is_active", "created"]
     list_filter = ["is_active"]
     readonly_fields = ["created", "deliveries"]
     show_full_result_count = False
@@ -144,10 +145,9 @@ class WebhookAdmin(ModelAdmin):
         }
         return TemplateResponse(request, "admin/programs/webhook/secret.html", context)
 
-    @admin.display(description="receiver", ordering="url")
-    def receiver(self, webhook: Webhook) -> SafeString:
-        url = legible(webhook.url)
-        return format_html("<bdi>{}</bdi>", url if len(url) <= 80 else f"{url[:80]}…")
+    @admin.display(description="webhook", ordering="pk")
+    def named(self, webhook: Webhook) -> str:
+        return legible(webhook)
 
     @admin.display(description="called for")
     def told(self, webhook: Webhook) -> str:

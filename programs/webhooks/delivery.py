@@ -25,7 +25,7 @@ from programs.models import Webhook
 from programs.models.persistence import TRANSIENT_ERRORS, is_outage
 from programs.redaction import MASK
 from programs.registry import register
-from programs.webhooks import signature
+from programs.webhooks import signature, silence
 from programs.webhooks.address import Target
 from programs.webhooks.call import Answer, post
 from programs.webhooks.ends import JOB
@@ -51,6 +51,8 @@ class WebhookDelivery(Job):
 
     def execute(self, message: Message, job_data: JobData) -> None:
         webhook = self._webhook(message.program_data)
+        if silence.is_silent(webhook):
+            raise RetryableError(f"{webhook} gave no answer to another call just now")
         body = encoded({**message.program_data["body"], "delivery": message.run_id})
         timestamp = int(time.time())
         try:
@@ -64,7 +66,9 @@ class WebhookDelivery(Job):
         except AddressRefused as error:
             raise IgnorableError(f"{webhook}: {error}") from error
         except CallFailed as error:
+            silence.begin(webhook)
             raise RetryableError(f"{webhook}: {error}") from error
+        silence.end(webhook)
         shown = shown_body(answer, webhook.secret)
         logger.info("%s answered %d: %s", webhook, answer.status, shown)
         if not answer.is_well:

@@ -14,11 +14,11 @@ from django.core.serializers import serialize
 from pytest_django.fixtures import Settings
 
 from programs.models import Attempt, Ending, Program, State
-from programs.webhooks import call
+from programs.webhooks import call, silence
 from tests.faults.tls import TlsFront
 from tests.receiver import Receiver, Reply, answering, receiving
 from tests.running import run
-from tests.webhooks import Made, deliver, make, receiver
+from tests.webhooks import Made, deliver, deliveries, make, receiver
 
 __all__ = ["make", "receiver"]
 
@@ -101,6 +101,25 @@ def test_a_receiver_that_is_away_is_called_again(make: Made, receiver: Receiver)
     delivery, attempt = delivered(receiver)
     assert (delivery.state, attempt.outcome) == (State.SCHEDULED, Ending.RETRIED)
     assert "ConnectionRefusedError" in str(attempt.message)
+
+
+def test_while_a_receiver_gives_no_answer_one_slot_waits_for_it_and_not_all(
+    make: Made, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiving() as gone:
+        pass
+    webhook = make(url=gone.url)
+    for _ in range(3):
+        run("noop")
+    first, second, third = (deliver(each) for each in deliveries())
+    assert "ConnectionRefusedError" in str(first.error_message)
+    assert "gave no answer to another call just now" in str(second.error_message)
+    assert "gave no answer to another call just now" in str(third.error_message)
+    assert {each.state for each in (first, second, third)} == {State.SCHEDULED}
+
+    monkeypatch.setattr(silence, "_until", {(webhook.pk, webhook.url): time.monotonic()})
+    tries = [silence.is_silent(webhook) for _ in range(3)]
+    assert tries == [False, True, True]
 
 
 # Time and size -------------------------------------------------------------------------------
@@ -212,6 +231,7 @@ def test_a_certificate_of_nobody_is_not_trusted(
         assert "CERTIFICATE_VERIFY_FAILED" in str(attempt.message)
         assert receiver.calls == []
 
+        monkeypatch.setattr(silence, "_until", {})
         trusting = ssl.create_default_context()
         authority.configure_trust(trusting)
         monkeypatch.setattr(call, "trust", lambda: trusting)
