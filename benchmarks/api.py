@@ -27,10 +27,23 @@ from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
 from knox.models import AuthToken
 
+from benchmarks.population import fill
 from programs.models import Attempt, Operation, Program
 
 BODY = {"jobs": ["noop"], "program_data": {"year": 2026, "customer": 4711}}
 AT_ONCE = 1000  # programs of one request
+QUERIES = (
+    "",
+    "?page_size=200",
+    "?state=errored",
+    "?state=finished",
+    "?in_progress=true",
+    "?ordering=created_at",
+    "?step_retry_count__gte=1",
+    "?queue=legal",
+    "?job=send_stock&state=errored",
+    "?q=disk",
+)
 
 
 @dataclass(frozen=True)
@@ -64,12 +77,13 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3, help="of which all are printed")
     parser.add_argument("--superuser", action="store_true", help="who needs no permissions")
-    parser.add_argument("--listed", action="store_true", help="keep the rows; time lists alone")
+    parser.add_argument("--listed", type=int, metavar="N", help="time lists alone, of N programs")
     options = parser.parse_args()
     call_command("migrate", verbosity=0)
     with served(options.superuser) as server:
         if options.listed:
-            for query in ("", "?state=errored", "?in_progress=true", "?ordering=created_at"):
+            fill(options.listed)
+            for query in QUERIES:
                 lists(server, query)
             return 0
         for _ in range(options.rounds):

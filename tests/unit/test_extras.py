@@ -36,7 +36,13 @@ print(stop_program(create_program(["noop"])).state)
 
 
 @pytest.mark.parametrize(
-    "absent", [["rest_framework"], ["django.contrib.admin"], ["rest_framework", "django.contrib"]]
+    "absent",
+    [
+        ["rest_framework"],
+        ["drf_spectacular", "knox"],
+        ["django.contrib.admin"],
+        ["rest_framework", "django.contrib"],
+    ],
 )
 def test_the_app_works_without_what_it_does_not_need(absent: list[str]) -> None:
     done = subprocess.run(
