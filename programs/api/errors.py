@@ -152,8 +152,12 @@ def _field_errors(detail: Any, place: str = "") -> Iterator[FieldError]:
     """Yield the errors that REST framework has nested as the fields are."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
-            is_whole = name == api_settings.NON_FIELD_ERRORS_KEY
-            yield from _field_errors(inner, place if is_whole else f"{place}.{name}".lstrip("."))
+            if name == api_settings.NON_FIELD_ERRORS_KEY:
+                yield from _field_errors(inner, place)
+            elif isinstance(name, int):  # the index of an item
+                yield from _field_errors(inner, f"{place}[{name}]")
+            else:
+                yield from _field_errors(inner, f"{place}.{name}".lstrip("."))
     elif isinstance(detail, list):
         for index, inner in enumerate(detail):
             is_nested = isinstance(inner, (dict, list))
