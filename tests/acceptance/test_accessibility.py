@@ -118,9 +118,7 @@ def faults_of(page: Page) -> list[str]:
     return [*faults, f"{over} px too wide"] if over > 0 else faults
 
 
-@pytest.mark.parametrize(
-    ("theme", "width"), [("light", WIDE), ("dark", WIDE), ("light", NARROW)]
-)
+@pytest.mark.parametrize(("theme", "width"), [("light", WIDE), ("dark", WIDE), ("light", NARROW)])
 def test_every_page_is_accessible_and_fits_the_screen(
     address: str, paths: dict[str, str], browser: Browser, theme: str, width: int
 ) -> None:
