@@ -131,12 +131,12 @@ def use_the_api(ada: Browser, plant: Planted) -> None:
     assert status({"jobs": ["noop"], "program_data": {"a": plant("size") * 100_000}}) == 400
     assert status({"jobs": ["noop"], "run_at": plant("run_at")}) == 400
     assert status({"jobs": ["noop"], "queue": plant("queue") * 9}) == 400
-    assert ada.get(f"{API}?cursor={plant('cursor')}").status == 404
+    assert ada.get(f"{API}?cursor={plant('cursor')}").status == 400
     assert ada.get(f"{API}nobody/?token={plant('query')}").status == 404
     stranger = Browser(ada.port, cookies={"sessionid": plant("foreign session")})
     for scheme in ("Basic", "Bearer", "Token"):
         authorization = f"{scheme} {plant(scheme)}"
-        assert stranger.get(API, Authorization=authorization).status == 403
+        assert stranger.get(API, Authorization=authorization).status == 401
     forger = Browser(ada.port, cookies={**ada.cookies, "csrftoken": plant("csrf token")})
     assert forger.post(API, given).status == 403
 

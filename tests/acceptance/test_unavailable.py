@@ -54,7 +54,7 @@ def is_a_page(answer: Answer) -> bool:
 
 
 def is_json(answer: Answer) -> bool:
-    return is_unavailable(answer) and list(answer.json()) == ["detail"]
+    return is_unavailable(answer) and answer.json()["status"] == 503
 
 
 def assert_it_works(ada: Browser) -> None:

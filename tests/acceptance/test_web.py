@@ -108,4 +108,4 @@ def test_a_browser_refuses_nothing_of_our_pages(
     assert complaints == []
 
     page.click("text=Log out")
-    page.wait_for_selector("text=403 Forbidden")
+    page.wait_for_selector("text=401 Unauthorized")
