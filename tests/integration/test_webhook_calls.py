@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -15,6 +17,7 @@ from pytest_django.fixtures import Settings
 
 from programs.models import Attempt, Ending, Program, State
 from programs.webhooks import call, silence
+from programs.webhooks.delivery import seconds_of
 from tests.faults.tls import TlsFront
 from tests.receiver import Receiver, Reply, answering, receiving
 from tests.running import run
@@ -66,6 +69,12 @@ def test_retry_after_is_heeded_within_bounds(
     make()
     delivery, _ = delivered(receiver, answering(503, Retry_After=asked))
     assert wait_of(delivery) == pytest.approx(waited, abs=0.5)
+
+
+def test_retry_after_may_be_a_date_or_nonsense() -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    assert seconds_of(date) == pytest.approx(60, abs=3)
+    assert [seconds_of(text) for text in ("", "soon", "-5", "1e9")] == [None] * 4
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 422])
