@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import reduce
 from operator import or_
+from types import NoneType
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -49,6 +50,7 @@ DEEDS: dict[Verb, Callable[..., Program]] = {
     Verb.RESUME: operations.resume_program,
     Verb.RETRY: operations.retry_program,
 }
+SETS_GOING = frozenset({Verb.RESUME, Verb.RETRY, Verb.SKIP})
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,18 @@ class Order:
         }
 
     @classmethod
-    def decode(cls, given: JsonObject) -> Order:
+    def decode(cls, given: Any) -> Order:
         """Read program data; raise `InvalidProgram` that names what is wrong."""
+        if not isinstance(given, dict):  # rows may be others' work
+            raise InvalidProgram("program_data", "must be a JSON object (a dict)")
         verb = given.get("verb")
-        if verb not in DEEDS:
+        if not isinstance(verb, str) or verb not in DEEDS:
             raise InvalidProgram("verb", f"must be one of {', '.join(DEEDS)}")
         selection, run_ids = given.get("selection"), given.get("run_ids")
         if (selection is None) == (run_ids is None):
             raise InvalidProgram("run_ids", "or a selection must be given, and not both")
+        if not isinstance(selection, (dict, NoneType)):
+            raise InvalidProgram("selection", "must be a JSON object (a dict)")
         return cls(
             verb=Verb(verb),
             selection=None if selection is None else Selection.parse(selection),
@@ -231,6 +237,18 @@ def is_internal(jobs: Any) -> bool:
     return any(job is not None and job.internal for job in known)
 
 
+def deed_behind(verb: Verb, program: Program) -> Verb | None:
+    """Return what a bulk operation does to others once `verb` sets it going; None for all else.
+
+    Whoever sets it going needs the permission of that, too: it is done in its starter's name.
+    """
+    if verb not in SETS_GOING or not isinstance(program.jobs, list):
+        return None
+    given = program.program_data if BulkOperation.name in program.jobs else None
+    deed = given.get("verb") if isinstance(given, dict) else None
+    return Verb(deed) if isinstance(deed, str) and deed in DEEDS else None
+
+
 def outcomes_of(bulk: Program) -> BulkOutcomeQuerySet:
     """Return what became of the programs that `bulk` has gone over."""
     outcomes: BulkOutcomeQuerySet = BulkOutcome.objects.using(bulk.alias).filter(bulk=bulk)
@@ -285,5 +303,8 @@ def _put_first(program: Program) -> None:
     before = rows.ripe(program.queue).unclaimed().exclude(pk=program.pk)
     oldest = before.values_list("due_at", flat=True).first()
     if oldest is not None:
-        first = oldest - timedelta(milliseconds=1)
+        try:
+            first = oldest - timedelta(milliseconds=1)
+        except OverflowError:  # somebody wrote the first of all moments: nothing is before it
+            first = oldest
         rows.filter(pk=program.pk, due_at__gt=first).update(due_at=first)

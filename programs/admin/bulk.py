@@ -197,7 +197,7 @@ class BulkActions(ProgramPages):
         page = outcomes_page(program, request.GET.get("only", ""), request.GET.get("before", ""))
         context = {
             "title": f"Outcomes: {report.heading}",
-            "program": program,
+            "run_id": legible(program),
             "bulk": report,
             "page": page,
             "back": self.url_of("change", program),

@@ -216,9 +216,10 @@ class RetryForm(AsSeenForm):
         super().__init__(program, user, data)
         choices = self.fields["from_step"]
         assert isinstance(choices, forms.ChoiceField)
-        if len(program.jobs) <= RADIOS_AT_MOST:
+        jobs = program.jobs if isinstance(program.jobs, list) else []  # rows may be others' work
+        if len(jobs) <= RADIOS_AT_MOST:
             choices.widget = forms.RadioSelect()
-        choices.choices = list(enumerate(self._labels(program.jobs, program.step)))
+        choices.choices = list(enumerate(self._labels(jobs, program.step)))
         choices.initial = program.step
 
     @staticmethod

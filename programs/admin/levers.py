@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from programs import operations
 from programs.admin.forms import EditForm, ReasonForm, RetryForm, SkipForm
-from programs.bulk import is_internal
+from programs.bulk import deed_behind, is_internal
 from programs.models import Program, Verb
 
 
@@ -26,6 +26,13 @@ class Lever:
 
     def is_permitted(self, request: HttpRequest) -> bool:
         return request.user.has_perm(f"programs.{self.permission}")
+
+    def missing(self, request: HttpRequest, program: Program) -> str:
+        """Return the permission that is wanting to do it to `program`; empty: it may be done."""
+        if not self.is_permitted(request):
+            return self.permission_name
+        deed = deed_behind(self.verb, program)
+        return LEVERS[deed].missing(request, program) if deed not in (None, self.verb) else ""
 
     @property
     def permission_name(self) -> str:

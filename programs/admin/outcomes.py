@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.http import Http404
 
@@ -99,8 +100,8 @@ def report_of(program: Program) -> Report | None:
         return None
     label = LEVERS[order.verb].label
     meant = number_of(len(order.run_ids), "selected program")
-    tally = program.data_of(BulkOperation.name)
-    done, refused = (_whole(tally.get(name)) or 0 for name in ("done", "refused"))
+    tally = _member(program.job_data, BulkOperation.name)
+    done, refused = (_whole(_member(tally, name)) or 0 for name in ("done", "refused"))
     facts = [
         *filters_of(order.selection),
         ("by", legible(order.by)),
@@ -176,6 +177,10 @@ def _found(program: Program, only: str, before: str, size: int) -> OutcomesPage:
         for row in shown
     ]
     return OutcomesPage(outcomes, older, only)
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None  # rows may be others' work
 
 
 def _whole(value: object) -> int | None:

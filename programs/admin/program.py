@@ -60,13 +60,14 @@ class ProgramAdmin(ListPage, CreationPage, OverviewPage):
         return {
             "title": f"Program {legible(program)}",
             "program": program,
+            "run_id": legible(program),
             "is_open": program.state not in ENDED,
             "state": facts.state(program),
             "progress": facts.progress(program),
             "reason": facts.reason(program),
             "error": facts.error(program),
             "levers": [
-                (lever, self.url_of(lever.verb.value, program), lever.is_permitted(request))
+                (lever, self.url_of(lever.verb.value, program), lever.missing(request, program))
                 for lever in fitting(program)
             ],
             "clone_url": self._clone_url(request, program),
@@ -93,6 +94,8 @@ class ProgramAdmin(ListPage, CreationPage, OverviewPage):
         if not lever.is_permitted(request):
             raise PermissionDenied
         program = self.find(request, object_id)
+        if lever.missing(request, program):
+            raise PermissionDenied
         form = lever.form(program, request.user, request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
@@ -109,7 +112,7 @@ class ProgramAdmin(ListPage, CreationPage, OverviewPage):
             "form": form,
             "lever": lever,
             "outlook": outlook(lever.verb, program),
-            "program": program,
+            "run_id": legible(program),
             "state": facts.state(program),
             "progress": facts.progress(program),
             "back": self.url_of("change", program),

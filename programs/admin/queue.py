@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, path
@@ -74,6 +75,8 @@ class ShownQueue:
 class QueueAdmin(SwitchPages):
     """The queues that exist, whether or not a row tells of them."""
 
+    fields = ["own_name", "paused"]  # of the stock page of a row
+
     def get_urls(self) -> list[URLPattern]:
         pages = [
             path(
@@ -115,6 +118,14 @@ class QueueAdmin(SwitchPages):
             "pause_url": self.url_of("pause"),
         }
         return self.section(request, "list_now" if "live" in request.GET else "list", context)
+
+    @admin.display(description="name")
+    def own_name(self, queue: Queue) -> str:
+        return legible(queue.name)
+
+    @admin.display(description="paused since")
+    def paused(self, queue: Queue) -> str:
+        return moment(queue.paused_at)
 
     def _shown(
         self, queue: QueueFacts, answer: dict[str, Depth], pausers: dict[str, str]

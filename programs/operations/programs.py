@@ -33,12 +33,14 @@ ALLOWED: dict[Verb, frozenset[State]] = {
 
 # What no slot may be running meanwhile: a paused program may still be held by its last job.
 CLAIMED_IS_REFUSED = frozenset({Verb.RETRY, Verb.SKIP, Verb.EDIT})
+NEEDS_JOBS = CLAIMED_IS_REFUSED  # rows may be others' work, with jobs that are no list
 
 
 def is_allowed(verb: Verb, program: Program) -> bool:
     """Tell whether `verb` can be done to the program as this instance holds it."""
     held = program.worker is not None and verb in CLAIMED_IS_REFUSED
-    return program.state in ALLOWED[verb] and not held
+    jobless = not isinstance(program.jobs, list) and verb in NEEDS_JOBS
+    return program.state in ALLOWED[verb] and not held and not jobless
 
 
 def stop_program(program: Program | str, *, by: str | None = None, reason: str = "") -> Program:
@@ -182,6 +184,8 @@ def _steer(
 def _circumstances(program: Program) -> str:
     """Tell who holds the program, and who did something to it last: two may act at once."""
     holder = f", held by {program.worker}" if program.worker else ""
+    if not isinstance(program.jobs, list):
+        holder += ", and its jobs are no list"
     last = program.operations.last()
     return f"{holder}{told(last, last.get_verb_display()) if last is not None else ''}"
 
