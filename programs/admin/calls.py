@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
 from programs.admin.text import as_editable, legible
+from programs.errors import InvalidProgram
 from programs.models.columns import DEFAULT_QUEUE
 
 WIDTH = 80  # characters of a value that stays in one line
@@ -31,7 +32,11 @@ class Call:
         if arguments.get("queue") == DEFAULT_QUEUE:
             del arguments["queue"]
         if "run_at" in arguments:
-            arguments["run_at"] = arguments["run_at"].astimezone(UTC)
+            try:
+                arguments["run_at"] = arguments["run_at"].astimezone(UTC)
+            except OverflowError as error:
+                message = "is outside the years that can be stored"
+                raise InvalidProgram("run_at", message) from error
         return cls(as_python(arguments), as_curl(arguments, request))
 
 

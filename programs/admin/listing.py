@@ -223,7 +223,9 @@ def _given_moment(text: str) -> datetime | None:
     """Return a moment that a page has given, as columns have it; None for what is none."""
     try:
         given = parse_datetime(text)
-    except ValueError:
+        if given is not None and timezone.is_aware(given):
+            given.astimezone(UTC)  # as databases ask for it
+    except (ValueError, OverflowError):
         return None
     is_one = given is not None and timezone.is_aware(given) == django_settings.USE_TZ
     return given if is_one else None

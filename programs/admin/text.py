@@ -52,12 +52,19 @@ def code(text: str) -> SafeString:
     return format_html('<pre class="programs-text">{}</pre>', text)
 
 
+def local_time(value: datetime) -> datetime:
+    """Return a moment in the current time zone, where it has one; else as it is."""
+    try:
+        return timezone.localtime(value) if timezone.is_aware(value) else value
+    except OverflowError:  # the last of all moments, say, for "never"
+        return value
+
+
 def moment(value: datetime | None) -> str:
     """Return a moment to the second, in the current time zone; None is a dash."""
     if value is None:
         return NOTHING
-    local = timezone.localtime(value) if timezone.is_aware(value) else value
-    return date_format(local, "Y-m-d H:i:s")
+    return date_format(local_time(value), "Y-m-d H:i:s")
 
 
 def duration(span: timedelta) -> str:

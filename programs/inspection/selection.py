@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, time, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -261,7 +261,9 @@ def _position(cursor: str) -> tuple[datetime, int]:
     moment, separator, key = cursor.partition("~")
     try:
         at, pk = datetime.fromisoformat(moment), int(key)
-    except ValueError as error:
+        if timezone.is_aware(at):
+            at.astimezone(UTC)  # as databases ask for it
+    except (ValueError, OverflowError) as error:
         raise InvalidProgram("older", "is no cursor that a page has given") from error
     if not separator or timezone.is_aware(at) != django_settings.USE_TZ or not -1 < pk < 2**63:
         raise InvalidProgram("older", "is no cursor that a page has given")
@@ -299,6 +301,8 @@ def _moment(name: str, text: str, whole_day: timedelta = timedelta()) -> datetim
             raise ValueError(text)
         if timezone.is_naive(moment) and django_settings.USE_TZ:
             moment = timezone.make_aware(moment)
+        if not MINYEAR < moment.year < MAXYEAR:  # in another time zone there may be no such moment
+            raise ValueError(text)
         return moment
     except (ValueError, OverflowError) as error:
         wanted = "2026-11-24 or 2026-11-24T14:30"

@@ -155,6 +155,9 @@ def _seconds_until(program: Program, when: datetime) -> float:
 
 
 def _clock_time(when: datetime) -> str:
-    local = timezone.localtime(when) if timezone.is_aware(when) else when
+    try:
+        local = timezone.localtime(when) if timezone.is_aware(when) else when
+    except OverflowError:  # the last of all moments, say, for "never"
+        local = when
     same_day = local.date() == datetime.now(local.tzinfo).date()
     return f"{local:%H:%M:%S}" if same_day else f"{local:%Y-%m-%d %H:%M:%S}"

@@ -61,6 +61,8 @@ def test_a_day_is_one_of_the_current_time_zone() -> None:
         ("worker", {"a": 1}),
         ("since", "yesterday"),
         ("since", "2026-02-30"),
+        ("since", "0001-01-01T00:00+14:00"),
+        ("since", "9999-12-31T23:59-12:00"),
         ("until", "9999-12-31"),
         ("until", "2026-01-01T25:00"),
     ],
