@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import DateTimeField, Func
+from django.db.models.sql import Query
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
@@ -29,6 +30,27 @@ def storable(moment: datetime, using: str) -> datetime:
 def now(using: str) -> datetime:
     """Return this process's time as columns have it: to show states, never to decide."""
     return storable(datetime.now(UTC), using)
+
+
+def database_now(using: str) -> datetime:
+    """Return the time of the database's clock, as columns have it.
+
+    For many rows at once: an expression in each costs more than this one statement.
+    """
+    connection = connections[using]
+    clock = Utc()
+    sql, given = Query(None).get_compiler(using).compile(clock)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {sql}{connection.features.bare_select_suffix}", given)
+        (value,) = cursor.fetchone()
+    converters = (
+        *connection.ops.get_db_converters(clock),
+        *clock.get_db_converters(connection),
+    )
+    for convert in converters:
+        value = convert(value, clock, connection)
+    moment: datetime = value
+    return moment
 
 
 class Utc(Func):
