@@ -1,4 +1,4 @@
-"""The ways between the console's parts: programs, queues, workers, operations."""
+"""The ways between the console's parts: programs, queues, workers, operations, webhooks."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ PARTS = (
     ("programs_queue_changelist", "Queues", "view_queue"),
     ("programs_worker_changelist", "Workers", "view_worker"),
     ("programs_operation_changelist", "Operations", "view_operation"),
+    ("programs_webhook_changelist", "Webhooks", "view_webhook"),
 )
 
 

@@ -14,7 +14,7 @@ from django.db import connections
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
-from programs.models import Attempt, BulkOutcome, Operation, Program, Queue
+from programs.models import Attempt, BulkOutcome, Operation, Program, Queue, Webhook
 from programs.models import Worker as WorkerRow
 from tests.servers import Postgres, RabbitMQ
 from tests.servers.browser import browser, page
@@ -63,7 +63,7 @@ def site(
         if vendor not in migrated:
             call_command("migrate", database=SITE, verbosity=0)
             migrated[vendor] = url
-        for model in (Attempt, BulkOutcome, Operation, Program, Queue, WorkerRow):
+        for model in (Attempt, BulkOutcome, Operation, Program, Queue, Webhook, WorkerRow):
             model.objects.using(SITE).all().delete()
         environment = {
             **os.environ,

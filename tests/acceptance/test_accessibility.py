@@ -9,11 +9,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib import admin
 from django.urls import URLPattern
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from programs import bulk, operations
 from programs.inspection import Selection
-from programs.models import BulkOutcome, Operation, State, Verb, Worker
+from programs.models import BulkOutcome, Operation, State, Verb, Webhook, Worker
 from programs.submission import create_program
 from tests.console import LIST, failing, program_in, run
 from tests.site import Site
@@ -21,6 +21,7 @@ from tests.web import Start
 
 pytestmark = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 
+WEBHOOKS = "/admin/programs/webhook/"
 QUEUES = "/admin/programs/queue/"
 WIDE, NARROW = 1280, 320  # pixels
 PLAIN = {"SECURE_SSL_REDIRECT": "0", "TRUSTED_PROXIES": "0"}
@@ -51,6 +52,7 @@ def paths(site: Site) -> dict[str, str]:
     outcomes[0].refusal = HOSTILE
     BulkOutcome.objects.bulk_create(outcomes)
     operation = Operation.objects.latest("pk")
+    webhook = Webhook.objects.create(url="https://example.com/" + "long" * 40)
     page_of = {verb.value: f"{LIST}{errored.pk}/{verb.value}/" for verb in Verb}
     for verb, state in (
         ("stop", State.RUNNING),
@@ -75,6 +77,9 @@ def paths(site: Site) -> dict[str, str]:
         "programs_worker_changelist": "/admin/programs/worker/",
         "programs_worker_drain": f"/admin/programs/worker/{worker.pk}/drain/",
         "programs_worker_change": f"/admin/programs/worker/{worker.pk}/change/",
+        "programs_webhook_changelist": WEBHOOKS,
+        "programs_webhook_add": f"{WEBHOOKS}add/",
+        "programs_webhook_change": f"{WEBHOOKS}{webhook.pk}/change/",
         "programs_operation_changelist": "/admin/programs/operation/",
         "programs_operation_change": f"/admin/programs/operation/{operation.pk}/change/",
         # Beside these: the same pages as they are otherwise.
@@ -152,9 +157,13 @@ def test_the_hostile_texts_did_nothing_but_stand_there(
 ) -> None:
     complaints: list[str] = []
 
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):  # and no mere advice
+            complaints.append(f"{message.page and message.page.url}: {message.text}")
+
     with visitor(browser, address, "light", WIDE) as page:
         page.on("dialog", lambda dialog: complaints.append(dialog.message))
-        page.on("console", lambda message: complaints.append(f"{page.url}: {message.text}"))
+        page.on("console", note)
         page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
         for name, path in paths.items():
             page.goto(address + path)
