@@ -12,6 +12,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from programs.api import endpoint
+from programs.api.throttles import RATES, Throttle
 from programs.models import Program
 from programs.submission import create_program
 from tests.clients import ADD, VIEW, client_of, post
@@ -155,3 +156,19 @@ def test_a_limit_can_be_lifted() -> None:
     answers = {post(client, f"{PROGRAMS}{run_id}/pause/", {}).status_code for _ in range(9)}
 
     assert answers == {200, 409}
+
+
+def test_without_a_setting_there_are_limits_that_no_honest_client_meets(
+    settings: Settings,
+) -> None:
+    settings.REST_FRAMEWORK = {
+        name: own for name, own in settings.REST_FRAMEWORK.items() if "THROTTLE" not in name
+    }
+    throttle = Throttle()
+
+    limits = {}
+    for throttle.scope in RATES:
+        limits[throttle.scope] = throttle.parse_rate(throttle.get_rate())
+
+    assert limits["programs.create"] == (1000, 1)
+    assert all(requests >= 200 and seconds == 1 for requests, seconds in limits.values())
