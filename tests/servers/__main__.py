@@ -1,6 +1,7 @@
 """Lend the tests' servers to a command, or install what is missing of them."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,6 +36,8 @@ def install() -> int:
     missing = [server.PACKAGE for server in (database, broker) if not server.obtainable()]
     if not browser.installed():
         missing.append(browser.PACKAGE)
+    if not shutil.which("curl"):
+        missing.append("curl")  # by which the README speaks to the API
     if missing and packages.installable():
         print(f"Installing {', '.join(missing)} for the tests with apt-get", flush=True)
         packages.install(missing)
