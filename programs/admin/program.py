@@ -23,7 +23,7 @@ from programs.admin.text import legible
 from programs.bulk import is_internal
 from programs.errors import InvalidProgram, OperationRefused
 from programs.inspection import may_reveal, visible, visible_job_data
-from programs.models import Program
+from programs.models import Program, Verb
 from programs.models.state import ENDED
 
 
@@ -103,7 +103,9 @@ class ProgramAdmin(ListPage, CreationPage, OverviewPage):
             except InvalidProgram as error:
                 form.refuse(error)
             except OperationRefused as refusal:
-                return self.done(request, program, str(refusal), messages.ERROR)
+                if lever.verb is not Verb.EDIT:
+                    return self.done(request, program, str(refusal), messages.ERROR)
+                form.add_error(None, legible(refusal))  # data that was typed must not be lost
             else:
                 text = f"{lever.label}: program {program} is {steered.state.label} now."
                 return self.done(request, program, text)

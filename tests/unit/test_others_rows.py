@@ -47,7 +47,8 @@ def test_what_needs_the_jobs_is_refused_where_these_are_no_list(
 
     answer = admin_client.post(page_for(verb, program), sent, follow=True)
 
-    assert "its jobs are no list" in texts(answer)[0]
+    told = answer.context["form"].non_field_errors() if verb is Verb.EDIT else texts(answer)
+    assert "its jobs are no list" in told[0]
     assert page_for(verb, program) not in admin_client.get(page_of(program)).content.decode()
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib import admin
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import path
 from pytest_django import DjangoAssertNumQueries
 
@@ -18,7 +19,7 @@ from programs.admin.overview import recent_endings, recent_jobs
 from programs.inspection import Count
 from programs.inspection.recent import Recent
 from programs.inspection.statistics import Recently
-from programs.models import Ending, Operation, Program, State
+from programs.models import Ending, Operation, Program, State, Worker
 from programs.submission import create_program
 from tests.clients import VIEW, client_of
 from tests.console import LIST, add_attempt, failing, program_in, run
@@ -202,6 +203,20 @@ def test_it_leads_to_what_its_reader_may_see() -> None:
 def test_the_index_of_the_app_leads_there() -> None:
     assert f'href="{PAGE}"' in client_of(VIEW).get("/admin/programs/").content.decode()
     assert PAGE not in client_of("view_worker").get("/admin/programs/").content.decode()
+
+
+def test_the_index_of_a_site_without_programs_leads_nowhere(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = admin.AdminSite(name="few")
+    few.register(Worker)
+    monkeypatch.setattr(sys.modules[__name__], "urlpatterns", [path("few/", few.urls)])
+
+    with override_settings(ROOT_URLCONF=__name__):
+        index = overview_of(admin_client, "/few/programs/")
+
+    assert 'href="/few/programs/worker/"' in index
+    assert "Overview" not in index
 
 
 def test_nothing_is_done_there(admin_client: Client) -> None:
