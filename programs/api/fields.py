@@ -92,18 +92,17 @@ class MomentField(serializers.Field[Any, Any, Any, Any]):
 
 
 @extend_schema_field({"type": "string", "maxLength": REASON_LENGTH, "pattern": r"^[^\x00]*$"})
-class ReasonField(serializers.CharField):
+class ReasonField(serializers.Field[Any, Any, Any, Any]):
     """Why it is done: a text, and no number that would become one."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=REASON_LENGTH, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             raise serializers.ValidationError(f"must be a text, not {type(data).__name__}")
+        if len(data) > REASON_LENGTH:
+            raise serializers.ValidationError(f"must have at most {REASON_LENGTH} characters")
         if UNSTORABLE.search(data):
             raise serializers.ValidationError("holds characters that cannot be stored")
-        return super().to_internal_value(data)
+        return data.strip()
 
 
 @extend_schema_field(
@@ -116,6 +115,12 @@ class ReasonField(serializers.CharField):
 )
 class RequiredReasonField(ReasonField):
     """A reason without which it is not done."""
+
+    def to_internal_value(self, data: Any) -> str:
+        reason = super().to_internal_value(data)
+        if not reason:
+            raise serializers.ValidationError("is required: say why")
+        return reason
 
 
 class WholeField(serializers.IntegerField):

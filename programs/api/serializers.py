@@ -108,7 +108,7 @@ class BulkCreationSerializer(StrictSerializer):
 class ReasonSerializer(StrictSerializer):
     """Why an operation is done; kept with the user's name."""
 
-    reason = ReasonField(required=False, allow_blank=True)
+    reason = ReasonField(required=False)
 
 
 class SkipSerializer(StrictSerializer):
@@ -123,7 +123,7 @@ class EditSerializer(StrictSerializer):
 
     program_data = ObjectField(required=False, allow_null=True, help_text=PROGRAM_DATA)
     job_data = ObjectsField(required=False, allow_null=True, help_text=JOB_DATA)
-    reason = ReasonField(required=False, allow_blank=True)
+    reason = ReasonField(required=False)
     epoch = WholeField(required=False, help_text=EPOCH)
 
 
