@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from pika.adapters.select_connection import IOLoop
 from pika.exceptions import ChannelClosedByBroker, ChannelClosedByClient
 
 from programs.conf import settings
+from programs.errors import BrokerMisconfigured
 from programs.transport.connection import PIKA_ERRORS, NoAnswer, in_our_words, parameters
 from programs.transport.topology import broker_queue
 
@@ -34,7 +36,7 @@ def depths(queues: Iterable[str], within: float = 1.0) -> dict[str, Depth]:
     does, and makes no queue. Raises `BrokerUnavailable`, or `BrokerMisconfigured`, when not every
     queue was answered for in that time.
     """
-    if settings.AMQP_URL is None or not (names := {name: broker_queue(name) for name in queues}):
+    if settings.AMQP_URL is None or not (names := _on_broker(queues)):
         return {}
     given = parameters(settings.AMQP_URL, purpose="depth", heartbeat=HEARTBEAT)
     inquiry = Inquiry(given, names, within)
@@ -43,6 +45,18 @@ def depths(queues: Iterable[str], within: float = 1.0) -> dict[str, Depth]:
     except PIKA_ERRORS as error:
         raise in_our_words(error, given) from error
     return inquiry.found
+
+
+def _on_broker(queues: Iterable[str]) -> dict[str, str]:
+    """Return the broker's names of these queues, without those that it cannot have.
+
+    A queue exists by being named, also by one who pauses it: one long name must not hide the rest.
+    """
+    names = {}
+    for queue in queues:
+        with suppress(BrokerMisconfigured):
+            names[queue] = broker_queue(queue)
+    return names
 
 
 class Inquiry:

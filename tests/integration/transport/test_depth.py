@@ -50,6 +50,12 @@ def test_a_queue_that_is_not_there_is_left_out_and_not_made(rabbitmq, name):
         assert depths(["reports", "other", "default"], within=10) == {"other": Depth(0, 0)}
 
 
+def test_a_name_that_no_queue_of_the_broker_can_have_hides_no_other(rabbitmq, name):
+    make_classic(rabbitmq, f"{name}.other")
+
+    assert depths(["other", "\u4e2d" * 100], within=10) == {"other": Depth(0, 0)}
+
+
 def test_many_queues_are_asked_about_over_one_connection(rabbitmq, name):
     make_classic(rabbitmq, f"{name}.other")
     with at_most(1.0):
