@@ -59,7 +59,7 @@ def there(db: None) -> None:
 
 
 def complete(case: Any) -> None:
-    """Give what is meant to be right what no schema can say: known jobs, cursors of pages."""
+    """Give what is meant to be right what no schema can say: known jobs, steps, cursors."""
     if case.meta is not None and not case.meta.generation.mode.is_positive:
         return
     case.query.pop("cursor", None)
@@ -85,6 +85,8 @@ def make_right(program: dict[str, Any]) -> None:
         program["jobs"] = ["noop"] * len(program["jobs"])
     if program.get("job_data"):
         program["job_data"] = {"noop": next(iter(program["job_data"].values()))}
+    if "from_step" in program:
+        program["from_step"] = min(program["from_step"], 1)
     for name in ("queue", "idempotency_key"):
         if program.get(name):
             program[name] = legible(program[name])
