@@ -69,9 +69,9 @@ def complete(case: Any) -> None:
         given = known[len(value) % len(known)] if is_known else legible(unquote(value))
         case.path_parameters[name] = quote(given, safe="")
     if case.path.endswith("/edit/"):
-        given = case.body if isinstance(case.body, dict) else {}
+        body = case.body if isinstance(case.body, dict) else {}
         case.media_type = "application/json"
-        case.body = {**given, "program_data": given.get("program_data") or {}}
+        case.body = {**body, "program_data": body.get("program_data") or {}}
     if isinstance(case.body, dict):
         if case.body.get("idempotency_key"):
             case.headers.pop("Idempotency-Key", None)
