@@ -28,7 +28,7 @@ DATABASES = {**DATABASES, "postgresql": {"ENGINE": "django.db.backends.postgresq
 PROGRAM_EXECUTOR = {**PROGRAM_EXECUTOR, "JOB_MODULES": ["jobs", "tests.jobs"]}
 
 # Tests ask more in a second than any user, and their users share a key.
-UNLIMITED: dict[str, Any] = dict.fromkeys(("programs.create", "programs.change", "programs.read"))
+UNLIMITED: Any = dict.fromkeys(("programs.create", "programs.change", "programs.read"))
 REST_FRAMEWORK = {**REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": UNLIMITED}
 
 # Django 6.1 asks for it wherever mail is sent, and earlier ones do not look at it.
