@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 # The name of the page, its label, and the permission to see it.
 PARTS = (
@@ -32,6 +33,7 @@ def sections(request: HttpRequest, site_name: str) -> list[Section]:
     found = []
     for name, label, permission in PARTS:
         if request.user.has_perm(f"programs.{permission}"):
-            url = reverse(f"admin:{name}", current_app=site_name)
-            found.append(Section(label, url, request.path == url))
+            with suppress(NoReverseMatch):  # a site may show some of the parts alone
+                url = reverse(f"admin:{name}", current_app=site_name)
+                found.append(Section(label, url, request.path == url))
     return found

@@ -61,7 +61,7 @@ class ProgramEndpoint(steering.Steering):
         """List programs, the newest first, without their data.
 
         A page looks at a bounded part of the table: what no index finds is looked for among the
-        newest 100,000, and `searched_back_to` tells how far that reached.
+        newest 50,000, and `searched_back_to` tells how far that reached.
         """
         query = self.query(*NAMES)
         page = Listing.parse(query).page(query.text("cursor"))

@@ -10,7 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from programs import operations
+from programs import bulk, operations
 from programs.api.endpoint import VIEW, Endpoint
 from programs.api.errors import Invalid
 from programs.api.permissions import require
@@ -59,6 +59,7 @@ class Steering(Endpoint):
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, run_id: str) -> Response:
         """Undo a pause, and nothing else."""
+        self._require_for(Verb.RESUME, run_id)
         return self._do(operations.resume_program, run_id, self.body(ReasonSerializer))
 
     @described(request=RetrySerializer, responses=ProgramDetailSerializer)
@@ -68,6 +69,7 @@ class Steering(Endpoint):
 
         With other data, which needs `programs.edit_program_data` as well, both happen or neither.
         """
+        self._require_for(Verb.RETRY, run_id)
         fields = self.body(RetrySerializer)
         given = {part: fields.pop(part, None) for part in DATA_PARTS}
         if all(value is None for value in given.values()):
@@ -86,6 +88,7 @@ class Steering(Endpoint):
     @action(detail=True, methods=["post"])
     def skip(self, request: Request, run_id: str) -> Response:
         """Go on behind the current step as if it had succeeded; a reason is required."""
+        self._require_for(Verb.SKIP, run_id)
         return self._do(operations.skip_step, run_id, self.body(SkipSerializer))
 
     @described(request=EditSerializer, responses=ProgramDetailSerializer)
@@ -102,6 +105,11 @@ class Steering(Endpoint):
             fields.setdefault("epoch", program.epoch)  # these are its secrets, and no later ones
             given = {part: self._unmasked(program, part, own) for part, own in given.items()}
         return self._do(operations.edit_data, run_id, {**fields, **given})
+
+    def _require_for(self, verb: Verb, run_id: str) -> None:
+        """Ask for the permission of what a bulk operation does, before it is set going again."""
+        if deed := bulk.deed_behind(verb, self.program(run_id)):
+            require(self.request, PERMISSIONS[deed.value][1])
 
     def _do(self, operation: Callable[..., Program], run_id: str, fields: Any) -> Response:
         program = operation(run_id, by=self.by, **fields)

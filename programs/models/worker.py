@@ -101,11 +101,15 @@ class Worker(models.Model):
             cls.objects.update_or_create(name=name, defaults=facts)
 
     @classmethod
-    def heartbeat(cls, name: str) -> bool:
-        """Note that this worker is alive, and tell whether an operator wants it to end."""
+    def heartbeat(cls, name: str) -> bool | None:
+        """Note that this worker is alive, and tell whether an operator wants it to end.
+
+        None: its row is gone, since it was silent for so long.
+        """
         same = cls.objects.filter(name=name)
         with brief_transaction(settings.DATABASE):
-            same.update(last_seen_at=Utc())
+            if not same.update(last_seen_at=Utc()):
+                return None
             return same.filter(drain_requested_at__isnull=False).exists()
 
     @classmethod

@@ -143,8 +143,9 @@ class Keeper:
                 jobs=registry.registered(),
                 version=programs.__version__,
             )
-            self._registered = True
-        if Worker.heartbeat(self._worker) and self._drain is None:
+        is_to_end = Worker.heartbeat(self._worker)
+        self._registered = is_to_end is not None
+        if is_to_end and self._drain is None:
             asked = Worker.objects.get(name=self._worker).last_drain()
             self._drain = "asked to drain" + (f" by {asked.by}" if asked and asked.by else "")
 

@@ -228,3 +228,14 @@ def test_the_data_of_the_engines_own_jobs_cannot_be_edited(job: Callable[..., st
             operations.edit_data(program, **given)
     assert fresh(program).program_data == {"by": "ada"}
     assert not Operation.objects.exists()
+
+
+def test_a_worker_that_was_forgotten_while_it_slept_is_in_the_list_again() -> None:
+    keeper = Keeper("w", ("default",), list, lambda notice: None)
+    keeper._show_in_list()
+    Worker.objects.all().delete()
+
+    for _ in range(2):  # renewals: the first one misses the row
+        keeper._show_in_list()
+
+    assert Worker.objects.live().get().name == "w"

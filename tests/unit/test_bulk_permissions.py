@@ -7,7 +7,7 @@ import pytest
 from programs import bulk, operations
 from programs.models import Program, Verb
 from programs.submission import create_program
-from tests.clients import STOP, VIEW, client_of
+from tests.clients import STOP, VIEW, client_of, post
 from tests.console import page_for, page_of
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +45,27 @@ def test_what_stops_many_is_set_going_by_nobody_who_may_not_stop(
     assert "needs the permission “Can stop programs”" in page
     assert page_for(verb, program) not in page
     assert Program.objects.get(pk=program.pk).state is program.state
+
+
+@pytest.mark.parametrize(
+    ("before", "verb", "permission"),
+    [
+        (Verb.STOP, Verb.RETRY, "retry_program"),
+        (Verb.PAUSE, Verb.RESUME, "pause_program"),
+        (Verb.STOP, Verb.SKIP, "skip_program_step"),
+    ],
+)
+def test_nor_by_the_api(before: Verb, verb: Verb, permission: str) -> None:
+    program = bulk_stop(before)
+    url = f"/api/programs/{program.run_id}/{verb.value}/"
+
+    refused = post(client_of(VIEW, permission), url, {"reason": "go on"})
+    state = Program.objects.get(pk=program.pk).state
+    done = post(client_of(VIEW, permission, STOP), url, {"reason": "go on"})
+
+    assert (refused.status_code, state) == (403, program.state)
+    assert "stop_program" in refused.json()["detail"]
+    assert done.status_code == 200
 
 
 def test_who_may_stop_and_retry_retries_what_stops_many() -> None:
