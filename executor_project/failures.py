@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 
 from csp.decorators import csp_update
+from django.core.exceptions import BadRequest
 from django.db import connections
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import get_template
 from django.utils.deprecation import MiddlewareMixin
-from django.views.defaults import page_not_found
+from django.views.defaults import bad_request, page_not_found
 
 from executor_project.policy import hash_of
 from programs.api.errors import MEDIA_TYPE, problem
@@ -40,10 +41,23 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Answer the API's clients in its own shape, also where no view of it was found."""
-    if request.path.startswith(API) and "text/html" not in request.headers.get("Accept", ""):
+    if is_of_api(request):
         told = problem(404, "There is nothing at this address.")
         return JsonResponse(told, status=404, content_type=MEDIA_TYPE)
     return page_not_found(request, exception)
+
+
+def refused(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Answer in the API's own shape where a request is refused before any view has seen it."""
+    if is_of_api(request):
+        told = problem(400, str(exception) if isinstance(exception, BadRequest) else "")
+        return JsonResponse(told, status=400, content_type=MEDIA_TYPE)
+    return bad_request(request, exception)
+
+
+def is_of_api(request: HttpRequest) -> bool:
+    """Tell whether a program asks, and not somebody before a browser."""
+    return request.path.startswith(API) and "text/html" not in request.headers.get("Accept", "")
 
 
 class RenewalMiddleware(MiddlewareMixin):

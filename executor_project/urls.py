@@ -7,7 +7,7 @@ from django.urls import include, path
 from django.views.generic import TemplateView
 
 from executor_project import tokens
-from executor_project.failures import not_found, server_error
+from executor_project.failures import not_found, refused, server_error
 from executor_project.reference import ReferenceView
 
 admin.site.site_header = admin.site.site_title = "Program Executor"
@@ -23,5 +23,6 @@ urlpatterns = [
     path("api/login/", include("rest_framework.urls")),  # the link of the API's own pages
 ]
 
+handler400 = refused
 handler404 = not_found
 handler500 = server_error

@@ -74,6 +74,15 @@ def test_an_address_that_is_none_is_a_problem_as_well(grace: Client) -> None:
     assert answer.json()["title"] == "Not Found"
 
 
+def test_a_request_that_no_view_has_seen_is_refused_in_the_same_shape(grace: Client) -> None:
+    answer = grace.generic("POST", PROGRAMS, b"{}", content_type=f"{JSON}; charset=utf-16")
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (400, PROBLEM)
+    assert answer.json()["detail"] == "The charset of a request is UTF-8."
+    page = grace.generic("POST", "/admin/login/", b"{}", content_type=f"{JSON}; charset=utf-16")
+    assert (page.status_code, page.headers["Content-Type"][:9]) == (400, "text/html")
+
+
 def test_a_browser_gets_a_page(grace: Client) -> None:
     for address in ("/api/nowhere/", f"{PROGRAMS}unheard_of/"):
         answer = grace.get(address, headers={"accept": "text/html"})
