@@ -134,6 +134,8 @@ def read_data(
 def _source(part: str, text: str) -> str:
     try:
         if text == "-":
+            if sys.stdin is None:  # closed, as by `<&-`
+                raise InvalidProgram(part, "cannot be read: standard input is closed")
             return sys.stdin.read()
         return Path(text[1:]).read_text() if text.startswith("@") else text
     except (OSError, UnicodeDecodeError) as error:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, TextIO, cast
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.db import Error as DatabaseError
 
 from programs.conf import settings
@@ -55,6 +55,11 @@ class OperatorCommand(BaseCommand):
 
     def run_from_argv(self, argv: Sequence[str]) -> None:
         prepare_connections()  # a monitor must not hang where packets vanish
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name) is None:  # closed, as by `>&-`: nobody wants to read it
+                nowhere = open(os.devnull, "w")  # noqa: SIM115 (until the process ends)
+                setattr(sys, name, nowhere)
+                setattr(self, name, OutputWrapper(nowhere))
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # a terminal may not have all letters
                 stream.reconfigure(errors="backslashreplace")
@@ -66,8 +71,12 @@ class OperatorCommand(BaseCommand):
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
         except BrokenPipeError:  # `| head` has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             sys.exit(BROKEN_PIPE)
+        except OSError as error:  # a full disk
+            _drop_output()
+            sys.stderr.write(f"standard output cannot be written: {error.strerror}\n")
+            sys.exit(WRONG)
 
     def say(self, line: str) -> None:
         """Write a line to standard output, for whoever reads along."""
@@ -88,6 +97,11 @@ class OperatorCommand(BaseCommand):
     def is_watched(self) -> bool:
         """Whether standard error is a terminal, on which progress is shown."""
         return cast("TextIO", self.stderr).isatty()
+
+
+def _drop_output() -> None:
+    """Let what is still to be written vanish: Python would fail at it once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def find(run_id: str) -> Program:

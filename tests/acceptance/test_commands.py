@@ -146,6 +146,34 @@ def test_a_reader_that_has_seen_enough_ends_the_command_quietly(site: Site) -> N
 
 
 @on_sqlite
+@pytest.mark.parametrize(
+    ("line", "status", "told"),
+    [
+        ("createprogram noop --data - <&-", 1, "--data (program_data): cannot be read"),
+        ("createprogram noop >&-", 0, ""),
+        ("createprogram noop --wait 0 <&- >&- 2>&-", 5, ""),
+        ("programsstatus >/dev/full", 1, "standard output cannot be written: "),
+    ],
+)
+def test_a_stream_that_is_closed_or_full_is_no_traceback(
+    site: Site, line: str, status: int, told: str
+) -> None:
+    ended = subprocess.run(
+        ["sh", "-c", f"{sys.executable} manage.py {line}"],
+        cwd=ROOT,
+        env=site.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == status
+    assert ended.stderr.count("\n") == bool(told)
+    assert told in ended.stderr
+
+
+@on_sqlite
 def test_ctrl_c_ends_waiting_quietly_and_the_program_goes_on(site: Site) -> None:
     waiting = start(site, "createprogram", "noop", "--wait")
     assert waiting.stdout is not None
