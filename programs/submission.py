@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, Never
 
 from asgiref.sync import sync_to_async
@@ -317,7 +316,8 @@ def _announce(programs: Sequence[Program], using: str) -> None:
     for program in programs:
         program.was_created = True
         program.due_at = program.run_at or program.created_at  # in the place of an expression
-    transaction.on_commit(partial(_created, programs), using=using, robust=True)
+    # No `partial`: one that fails has no name by which Django would log it, and raises therefore.
+    transaction.on_commit(lambda: _created(programs), using=using, robust=True)
 
 
 def _created(programs: Sequence[Program]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -160,10 +159,11 @@ def _steer(
         if current is None:
             raise ProgramNotFound(f"there is no program with the run id {run_id!r}")
         before = current.state
-        stands = f"{before.label}{_circumstances(current)}"
         if not is_allowed(verb, current):
+            stands = _standing(current)
             raise OperationRefused(f"program {run_id} is {stands}: it cannot be {verb.label}")
         if epoch is not None and epoch != current.epoch:
+            stands = _standing(current)
             raise OperationRefused(
                 f"program {run_id} has changed since it was looked at: it is {stands} now, at step "
                 f"{current.step + 1}; look again before it is {verb.label}"
@@ -181,32 +181,36 @@ def _steer(
     raise OperationRefused(f"program {run_id} changes too fast: try again")
 
 
-def _circumstances(program: Program) -> str:
-    """Tell who holds the program, and who did something to it last: two may act at once."""
+def _standing(program: Program) -> str:
+    """Tell its state, who holds it, and who did something to it last: two may act at once."""
     holder = f", held by {program.worker}" if program.worker else ""
     if not isinstance(program.jobs, list):
         holder += ", and its jobs are no list"
     last = program.operations.last()
-    return f"{holder}{told(last, last.get_verb_display()) if last is not None else ''}"
+    deed = told(last, last.get_verb_display()) if last is not None else ""
+    return f"{program.state.label}{holder}{deed}"
 
 
 def _hint(program: Program) -> Program:
     """Let a worker look at a program that may be due now, once that is committed."""
-    if program.state is State.WAITING and program.queue is not None:
-        hint = partial(publish, program.run_id, program.queue)
-        transaction.on_commit(hint, using=program.alias, robust=True)
+    run_id, queue = program.run_id, program.queue
+    if program.state is State.WAITING and queue is not None:
+        # No `partial`: one that fails has no name by which Django would log it, and raises.
+        transaction.on_commit(lambda: publish(run_id, queue), using=program.alias, robust=True)
     return program
 
 
 def _after_commit(program: Program, signal: Signal, **sent: Any) -> None:
-    tell = partial(signal.send_robust, sender=Program, program=program, **sent)
+    def tell() -> None:
+        signal.send_robust(sender=Program, program=program, **sent)
+
     transaction.on_commit(tell, using=program.alias, robust=True)
 
 
 def _refuse_internal(program: Program) -> None:
     """Refuse data for the engine's own jobs: it says what they may do, in whose name."""
     for name in program.jobs:
-        job = registry.find(name)
+        job = registry.find(name) if isinstance(name, str) else None  # rows may be others' work
         if job is not None and job.internal:
             message = f"belongs to a job of the engine's own ({name}): it cannot be edited"
             raise InvalidProgram("program_data", message)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from django.db import connections, transaction
 
-from programs import submission
+from programs import operations, signals, submission
 from programs.conf import settings as executor_settings
 from programs.errors import IdempotencyConflict, InvalidProgram
 from programs.models import Program, State, Worker
 from programs.submission import create_program, create_programs
-from tests.running import claim, fresh, on_postgresql, run
+from tests.running import claim, fresh, listening, on_postgresql, run
 
 pytestmark = pytest.mark.usefixtures("bookkeeping")
 
@@ -221,3 +222,18 @@ def test_a_job_that_a_live_worker_knows_is_accepted_where_it_is_not_registered()
 def test_a_process_without_any_jobs_accepts_names_that_nobody_can_check(monkeypatch) -> None:
     monkeypatch.setattr("programs.registry._jobs", {})
     assert create_program(["elsewhere"]).pk
+
+
+def test_a_listener_that_fails_and_has_no_name_fails_nobody_else() -> None:
+    def listen(number: int, **sent: object) -> None:
+        raise ZeroDivisionError
+
+    nameless = partial(listen, 1)
+    with (
+        listening(signals.program_created, nameless),
+        listening(signals.program_stopped, nameless),
+    ):
+        program = create_program(["noop"])
+        operations.stop_program(program)
+
+    assert fresh(program).state is State.STOPPED

@@ -52,6 +52,12 @@ def test_what_needs_the_jobs_is_refused_where_these_are_no_list(
     assert page_for(verb, program) not in admin_client.get(page_of(program)).content.decode()
 
 
+def test_data_can_be_edited_beside_jobs_that_are_no_names() -> None:
+    program = row(jobs=[{"name": "noop"}, ["noop"], None], errored_at=datetime.now(UTC))
+
+    assert operations.edit_data(program, program_data={"a": 1}).program_data == {"a": 1}
+
+
 @pytest.mark.parametrize("jobs", NO_LISTS)
 def test_jobs_that_are_no_list_have_no_step_to_begin_at(admin_client: Client, jobs: Any) -> None:
     program = row(jobs=jobs, errored_at=datetime.now(UTC))
