@@ -102,15 +102,14 @@ def run_inline() -> Iterator[Inline]:
 def run_due_programs() -> list[Program]:
     """Give each program that is due one turn, and return them as they then are.
 
-    A turn lasts until the program ends, or until its job is to be tried again later.
+    A turn lasts until the program ends, or until its job is to be tried again later. One whose
+    row a job has deleted is not among them.
     """
     with _hints_go_to(lambda: None):
         due = list(_due())
         for program in due:
             _take_turn(program)
-    for program in due:
-        program.refresh_from_db()
-    return due
+    return [program for program in due if _is_reread(program)]
 
 
 # As a slot does it ---------------------------------------------------------------------------
@@ -132,8 +131,7 @@ def _take_turn(program: Program) -> Standing | None:
 def _run_to_end(program: Program) -> None:
     for _ in range(TURNS):
         standing = _take_turn(program)
-        program.refresh_from_db()
-        if standing not in (Standing.RELEASED, Standing.YIELDED):
+        if not _is_reread(program) or standing not in (Standing.RELEASED, Standing.YIELDED):
             return
         if registry.find(program.job) is None:
             return  # it waits for a worker that knows the job
@@ -143,6 +141,15 @@ def _run_to_end(program: Program) -> None:
         f"program {program} has not ended after {TURNS} turns: job {program.job!r} "
         f"(step {program.step + 1}) is tried again and again{last}"
     )
+
+
+def _is_reread(program: Program) -> bool:
+    """Read the program as it is now; tell whether it is there: a job may have deleted it."""
+    try:
+        program.refresh_from_db()
+    except Program.DoesNotExist:
+        return False
+    return True
 
 
 # The moment to run ---------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from programs.testing import ProgramNeverEnds, run_due_programs, run_inline
 from programs.transport import publisher
 from tests.running import fresh, listening
 
+FAIL = {"how": "fail"}
+
 
 def outcomes(program: Program) -> list[str]:
     return [attempt.outcome for attempt in program.attempts.all()]
@@ -228,6 +230,23 @@ def test_the_broker_is_not_told(settings: Settings, monkeypatch: pytest.MonkeyPa
 def test_the_test_s_own_failure_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ZeroDivisionError), run_inline():
         raise ZeroDivisionError
+
+
+@pytest.mark.django_db
+def test_a_program_whose_row_is_deleted_has_ended() -> None:
+    def purge(program: Program, **sent: object) -> None:
+        Program.objects.filter(pk=program.pk).delete()
+
+    with listening(signals.program_finished, purge):
+        with run_inline():
+            create_program(["noop"])
+        gone, kept = create_programs(
+            [{"jobs": ["noop"]}, {"jobs": ["behave"], "program_data": FAIL}]
+        )
+        turned = run_due_programs()
+
+    assert (turned, list(Program.objects.all())) == ([kept], [kept])
+    assert gone.state is State.WAITING
 
 
 @pytest.mark.django_db
