@@ -28,6 +28,10 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
         """Those that are called."""
         return self.filter(is_active=True)
 
+    def inactive(self) -> WebhookQuerySet:
+        """Those that are switched off."""
+        return self.filter(is_active=False)
+
     def behind(self, seconds: float) -> WebhookQuerySet:
         """Those that nobody has caught up with for so long."""
         return self.filter(seen_at__lt=Utc(after=-seconds))

@@ -166,6 +166,18 @@ def test_a_webhook_that_is_switched_off_is_not_called(make: Made, receiver: Rece
     assert receiver.calls == []
 
 
+def test_what_ended_while_it_was_off_is_not_told_whoever_switches_it_on(make: Made) -> None:
+    webhook = make("finished", is_active=False)
+    run("noop")
+    later(webhook)
+    catch_up()
+
+    # By code: the console's page is not asked.
+    Webhook.objects.update(is_active=True, seen_at=Utc(after=-60))
+
+    assert (catch_up(), deliveries()) == (0, [])
+
+
 def test_deliveries_go_to_the_queue_that_a_setting_names(make: Made, settings: Settings) -> None:
     make()
     settings.PROGRAM_EXECUTOR = {**settings.PROGRAM_EXECUTOR, "WEBHOOK_QUEUE": "hooks"}
