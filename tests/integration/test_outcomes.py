@@ -71,14 +71,18 @@ def test_an_unexpected_error_is_kept_with_class_message_and_traceback() -> None:
 
 def test_an_unexpected_error_sends_the_signal_and_an_ignorable_one_does_not() -> None:
     heard = []
-    signals.program_errored.connect(lambda **sent: heard.append(sent["error"]), weak=False)
+
+    def hear(**sent: object) -> None:
+        heard.append(sent["error"])
+
+    signals.program_errored.connect(hear)
     try:
         run("behave", program_data={"how": "ignore"})
         assert heard == []
         run("behave", program_data={"how": "fail"})
         assert [type(error) for error in heard] == [RuntimeError]
     finally:
-        signals.program_errored.receivers = []
+        signals.program_errored.disconnect(hear)
 
 
 def test_an_ignorable_error_ends_the_program_quietly() -> None:
@@ -205,13 +209,14 @@ def test_signals_tell_the_life_of_a_program_and_a_failing_listener_changes_nothi
 
         return hear
 
+    listeners = {name: listener(name) for name in named}
     for name, signal in named.items():
-        signal.connect(listener(name), weak=False)
+        signal.connect(listeners[name])
     try:
         assert run("noop", "noop").state is State.FINISHED
     finally:
-        for signal in named.values():
-            signal.receivers = []
+        for name, signal in named.items():
+            signal.disconnect(listeners[name])
     assert heard == [
         "program_started",
         *["job_started", "job_finished"] * 2,
