@@ -148,7 +148,7 @@ class BulkActions(ProgramPages):
                 meant.lever.verb,
                 selection=meant.selection,
                 run_ids=meant.run_ids or None,
-                by=request.user.get_username(),
+                by=str(request.user.get_username()),
                 reason=given["reason"],
                 up_to=given["up_to"],
                 total=possible.number if possible.is_exact else None,

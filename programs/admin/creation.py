@@ -92,7 +92,7 @@ class CreationPage(ProgramPages):
     def _created(self, request: HttpRequest, form: CreationForm) -> HttpResponse:
         with transaction.atomic(using=settings.DATABASE):  # both, or an error and nothing
             program = submission.create_program(
-                **form.arguments, created_by=request.user.get_username()
+                **form.arguments, created_by=str(request.user.get_username())
             )
             self.log_addition(request, program, [{"added": {}}])
         return self.done(request, program, f"Program {program} is created.")

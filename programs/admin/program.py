@@ -99,7 +99,7 @@ class ProgramAdmin(ListPage, CreationPage, OverviewPage):
         form = lever.form(program, request.user, request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
-                steered = lever.act(program, by=request.user.get_username(), **form.arguments)
+                steered = lever.act(program, by=str(request.user.get_username()), **form.arguments)
             except InvalidProgram as error:
                 form.refuse(error)
             except OperationRefused as refusal:

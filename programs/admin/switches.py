@@ -72,7 +72,7 @@ class SwitchPages(ConsolePages):
         form = SwitchForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
-                switch.act(subject, by=request.user.get_username(), **form.cleaned_data)
+                switch.act(subject, by=str(request.user.get_username()), **form.cleaned_data)
             except InvalidProgram as error:
                 form.refuse(error)
             except OperationRefused as refusal:

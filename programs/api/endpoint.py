@@ -56,8 +56,8 @@ class Endpoint(ViewSet):
 
     @property
     def by(self) -> str:
-        """Return who does it, as operations record it."""
-        return self.request.user.get_username()
+        """Return who does it, as operations record it: a project's users may be numbers."""
+        return str(self.request.user.get_username())
 
     def body(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
         """Return the fields of the body, or refuse it."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
 
@@ -96,3 +97,13 @@ def test_data_edited_with_a_retry_leave_the_same_lines_by_api_and_command(
 
     assert histories[0] == histories[1]
     assert [verb for verb, *_ in json.loads(histories[0])] == ["edit", "retry"]
+
+
+@pytest.mark.parametrize("way", [by_console, by_api])
+def test_a_project_whose_users_are_numbers_is_served(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch, way: Callable[..., None]
+) -> None:
+    monkeypatch.setattr(User, "get_username", lambda user: 7)
+
+    assert line_of(Verb.STOP, way, admin_client)[0] == "7"
+    assert post(admin_client, "/api/programs/", {"jobs": ["noop"]}).json()["created_by"] == "7"
