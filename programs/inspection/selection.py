@@ -21,8 +21,10 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
+from programs.conf import settings
 from programs.errors import InvalidProgram
 from programs.models import Program, State
+from programs.models.clock import storable
 from programs.models.program import ProgramQuerySet
 from programs.models.state import where
 
@@ -301,6 +303,8 @@ def _moment(name: str, text: str, whole_day: timedelta = timedelta()) -> datetim
             raise ValueError(text)
         if timezone.is_naive(moment) and django_settings.USE_TZ:
             moment = timezone.make_aware(moment)
+        if timezone.is_aware(moment) and not django_settings.USE_TZ:
+            moment = storable(moment, settings.DATABASE)
         if not MINYEAR < moment.year < MAXYEAR:  # in another time zone there may be no such moment
             raise ValueError(text)
         return moment

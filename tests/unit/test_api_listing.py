@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
+from pytest_django.fixtures import Settings
 
 from programs.api import listing
 from programs.models import Program, State
@@ -166,3 +167,14 @@ def test_the_address_of_the_next_page_keeps_the_question(grace: Client) -> None:
     assert address.startswith("http://testserver/api/programs/?")
     assert "queue=default" in address
     assert "page_size=1" in address
+
+
+@pytest.mark.parametrize("ordering", [{}, {"ordering": "created_at"}])
+def test_a_project_without_time_zones_is_asked_for_moments_that_have_one(
+    grace: Client, settings: Settings, ordering: dict[str, str]
+) -> None:
+    settings.USE_TZ = False
+    program = create_program(["noop"])
+
+    assert found(grace, since="2026-01-01T00:00:00Z", **ordering) == [program.run_id]
+    assert found(grace, until="2026-01-01T00:00:00Z", **ordering) == []

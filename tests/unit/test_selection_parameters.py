@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from django.utils import timezone as django_timezone
+from pytest_django.fixtures import Settings
 
 from programs.errors import InvalidProgram
 from programs.inspection import Selection
@@ -46,6 +47,16 @@ def test_a_day_is_one_of_the_current_time_zone() -> None:
         wanted = Selection.parse({"since": "2026-01-01"})
 
     assert wanted.since == DAY - timedelta(hours=5)
+
+
+def test_without_time_zones_a_moment_is_one_of_the_columns(settings: Settings) -> None:
+    settings.USE_TZ = False
+
+    wanted = Selection.parse({"since": "2026-01-01T02:00+02:00", "until": "2026-01-02"})
+
+    assert wanted.since == DAY.replace(tzinfo=None)  # SQLite's, in UTC
+    assert wanted.until == datetime(2026, 1, 3)  # noqa: DTZ001
+    assert Selection.parse(wanted.encode()) == wanted
 
 
 @pytest.mark.parametrize(
