@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from django.db import transaction
-from django.db.models import Q
+from django.db import router, transaction
+from django.db.models import DO_NOTHING, PROTECT, RESTRICT, Exists, OuterRef, Q
 
 from programs.conf import settings
 from programs.models import Program, State
@@ -18,13 +18,30 @@ from programs.models.clock import Utc
 from programs.models.program import ProgramQuerySet
 
 BATCH = 1_000  # rows of one transaction
+FORBIDDING = (PROTECT, RESTRICT, DO_NOTHING)  # the last: the database itself may forbid it
 
 
 def ended_before(state: State, age: timedelta) -> ProgramQuerySet:
-    """Return the programs that ended so in `state`, `age` ago or earlier, that nobody holds."""
+    """Return the programs that ended so in `state`, `age` ago or earlier, that nobody holds.
+
+    Neither a worker nor a row of the project's own.
+    """
     long_ago = {f"{state.value}_at__lt": Utc(after=-age.total_seconds())}
     # A row whose errored_at somebody set by hand may be held still.
-    return Program.objects.in_state(state).filter(**long_ago).unclaimed()
+    return Program.objects.in_state(state).filter(*_unprotected(), **long_ago).unclaimed()
+
+
+def _unprotected() -> Iterator[Q]:
+    """Yield the conditions that no row of the project's own forbids the deletion.
+
+    They must hold before the history goes: the program could not be deleted behind it.
+    """
+    for relation in Program._meta.related_objects:
+        model = relation.related_model
+        is_there = router.allow_migrate_model(settings.DATABASE, model)
+        if is_there and getattr(relation, "on_delete", None) in FORBIDDING:
+            same = {relation.field.name: OuterRef(relation.field.target_field.name)}
+            yield Q(~Exists(model._base_manager.using(settings.DATABASE).filter(**same)))
 
 
 def purge(state: State, age: timedelta) -> Iterator[int]:
