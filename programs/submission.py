@@ -121,6 +121,9 @@ def create_programs(
             raise InvalidProgram(f"[{index}].{error.field}", error.reason) from error
     _refuse_unknown_jobs(programs, using)
     keys = [program.idempotency_key for program in programs if program.idempotency_key]
+    if len(set(keys)) < len(keys):
+        twice = next(key for index, key in enumerate(keys) if key in keys[:index])
+        raise IdempotencyConflict(f"idempotency_key: {twice!r} is given twice: nothing was created")
     try:
         with transaction.atomic(using=using):
             _stamp(programs, database_now(using))

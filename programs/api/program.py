@@ -16,6 +16,7 @@ from programs.api.endpoint import VIEW
 from programs.api.errors import Invalid
 from programs.api.fields import at
 from programs.api.listing import NAMES, Listing
+from programs.api.permissions import require
 from programs.api.query import next_url
 from programs.api.representations import (
     AttemptPageSerializer,
@@ -95,6 +96,8 @@ class ProgramEndpoint(steering.Steering):
             fields["idempotency_key"] = key
         submission.refuse_internal(fields["jobs"])
         program = submission.create_program(**fields, created_by=self.by)
+        if program.created_by != self.by:
+            require(request, VIEW)  # it is another's, with what became of it since
         code = 201 if program.was_created else 200
         return self.shown(ProgramDetailSerializer, program, code)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
+from django.utils.encoding import escape_uri_path
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
@@ -72,4 +73,5 @@ def next_url(request: Request, cursor: str) -> str | None:
     if not cursor:
         return None
     query = {**request.query_params.dict(), "cursor": cursor}
-    return f"{request.build_absolute_uri(request.path)}?{urlencode(query)}"
+    here = request.build_absolute_uri(escape_uri_path(request.path))  # names may hold a "?"
+    return f"{here}?{urlencode(query)}"

@@ -63,6 +63,20 @@ def test_the_same_key_and_content_is_the_same_program(grace: Client) -> None:
     assert Program.objects.count() == 1
 
 
+def test_a_known_key_shows_anothers_program_only_to_who_may_look() -> None:
+    given = {"jobs": ["noop"], "idempotency_key": "orders"}
+    client = client_of(ADD)
+    codes = [post(client, PROGRAMS, given).status_code for _ in range(2)]
+    assert codes == [201, 200]
+    Program.objects.update(created_by="ada", error_message="of no concern to grace")
+
+    answer = post(client, PROGRAMS, given)
+
+    assert answer.status_code == 403
+    assert answer.json()["detail"] == "You need the permission programs.view_program."
+    assert post(client_of(ADD, VIEW), PROGRAMS, given).status_code == 200
+
+
 def test_the_same_key_with_other_content_is_a_conflict(grace: Client) -> None:
     post(grace, PROGRAMS, {"jobs": ["noop"], "idempotency_key": "orders"})
 

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 
 PROGRAMS = "/api/programs/"
 QUERIES = 5  # session, user, permissions, the window, the page
+DAY = datetime(2026, 1, 1, tzinfo=UTC)
 ENDED = {State.FINISHED, State.ERRORED, State.STOPPED}
 
 
@@ -178,3 +179,17 @@ def test_a_project_without_time_zones_is_asked_for_moments_that_have_one(
 
     assert found(grace, since="2026-01-01T00:00:00Z", **ordering) == [program.run_id]
     assert found(grace, until="2026-01-01T00:00:00Z", **ordering) == []
+
+
+def test_the_next_page_of_a_program_with_a_strange_run_id_is_found(grace: Client) -> None:
+    program = create_program(["noop"])
+    Program.objects.filter(pk=program.pk).update(run_id="a?b%c#d")
+    for number in (1, 2):
+        program.attempts.create(
+            step=0, job="noop", epoch=number, number=number, outcome="errored", ended_at=DAY
+        )
+
+    page = grace.get("/api/programs/a%3Fb%25c%23d/attempts/?page_size=1").json()
+
+    assert [each["number"] for each in page["results"]] == [2]
+    assert [each["number"] for each in grace.get(page["next"]).json()["results"]] == [1]

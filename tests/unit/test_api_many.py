@@ -140,6 +140,18 @@ def test_a_key_that_exists_lets_none_be_created(grace: Client) -> None:
     assert Program.objects.count() == 1
 
 
+def test_a_key_that_is_given_twice_is_named(grace: Client) -> None:
+    twice = {**NOOP, "idempotency_key": "orders"}
+
+    answer = post(grace, MANY, {"programs": [twice, NOOP, twice]})
+
+    assert answer.status_code == 409
+    assert answer.json()["detail"] == (
+        "idempotency_key: 'orders' is given twice: nothing was created"
+    )
+    assert not Program.objects.exists()
+
+
 def test_one_key_for_many_is_refused(grace: Client) -> None:
     headers = {"Idempotency-Key": "orders"}
 
