@@ -290,7 +290,7 @@ def _tally(bulk: Program, order: Order) -> dict[str, Any]:
 
 def _served_queue() -> str:
     """Return a queue whose programs are run now, the default one if it is such."""
-    serving = [worker for worker in Worker.objects.live() if BulkOperation.name in worker.jobs]
+    serving = [worker for worker in Worker.objects.claiming() if BulkOperation.name in worker.jobs]
     served = {queue for worker in serving for queue in worker.queues}
     running = served - Queue.objects.paused().names()
     return DEFAULT_QUEUE if DEFAULT_QUEUE in running or not running else min(running)

@@ -99,9 +99,9 @@ def waiting_since(
 
 
 def _serving(alias: str) -> Counter[str]:
-    """Count the live workers of each queue."""
-    live = Worker.objects.using(alias).live().values_list("queues", flat=True)
-    return Counter(name for names in live[:WORKERS_AT_MOST] for name in set(names))
+    """Count the workers that claim programs of each queue."""
+    claiming = Worker.objects.using(alias).claiming().values_list("queues", flat=True)
+    return Counter(name for names in claiming[:WORKERS_AT_MOST] for name in set(names))
 
 
 def _claimed(alias: str) -> ProgramQuerySet:

@@ -122,7 +122,7 @@ def _due(program: Program, due_at: datetime, queue: str) -> Reason:
 
 def _missing(program: Program) -> str:
     """Tell which worker is missing for the program to go on; empty where none is."""
-    workers = list(Worker.objects.using(program.alias).live())
+    workers = list(Worker.objects.using(program.alias).claiming())
     serving = [worker for worker in workers if program.queue in worker.queues]
     if not serving:
         return f"no live worker serves queue {program.queue}"

@@ -20,14 +20,17 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
         """Those that were heard of within one lease, by the database's clock."""
         return self.filter(last_seen_at__gte=Utc(after=-settings.lease), stopped_at__isnull=True)
 
+    def claiming(self) -> WorkerQuerySet:
+        """Those that are live and that no operator has asked to end: these claim what is due."""
+        return self.live().filter(drain_requested_at__isnull=True)
+
     def forgotten(self) -> WorkerQuerySet:
         """Those that have been gone for so long that nobody asks for them."""
         return self.filter(last_seen_at__lt=Utc(after=-REMEMBERED.total_seconds()))
 
     def ask_to_drain(self) -> bool:
         """Ask the one selected worker to end, if it is live and nobody has asked it before."""
-        unasked = self.live().filter(drain_requested_at__isnull=True)
-        return bool(unasked.update(drain_requested_at=Utc()))
+        return bool(self.claiming().update(drain_requested_at=Utc()))
 
     def known_jobs(self) -> set[str]:
         """Return the names of all jobs that these workers know."""

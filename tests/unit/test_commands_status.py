@@ -54,6 +54,19 @@ def test_a_worker_that_is_gone_serves_nothing() -> None:
     assert manage("programsstatus").status == 1
 
 
+def test_a_worker_that_is_to_end_serves_nothing() -> None:
+    create_program(["noop"])
+    add_worker()
+
+    operations.drain_worker("w")
+
+    done = manage("programsstatus")
+    assert (done.status, done.err) == (
+        1,
+        "queue default: 1 due, and no live worker serves it",
+    )
+
+
 def test_who_waits_for_too_long_is_an_alarm_if_that_is_asked_for() -> None:
     add_worker()
     create_program(["noop"])
