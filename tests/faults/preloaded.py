@@ -12,6 +12,7 @@ from pathlib import Path
 from executor_project.wsgi import application  # first, for it sets Django up
 
 # isort: split
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connections
 from django.test import Client
@@ -27,9 +28,7 @@ eventually(lambda: publisher.state() == "connected")
 assert publisher.flush(10)
 
 ada = Client()
-ada.force_login(
-    User.objects.create_superuser("ada"), backend="django.contrib.auth.backends.ModelBackend"
-)
+ada.force_login(User.objects.create_superuser("ada"), backend=settings.AUTHENTICATION_BACKENDS[-1])
 Path(os.environ["TEST_SESSION"]).write_text(ada.cookies["sessionid"].value)
 
 connections.close_all()  # Django leaves it to whoever preloads
