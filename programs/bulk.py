@@ -110,7 +110,7 @@ class Order:
             for start in range(0, len(self.run_ids), BATCH):
                 named = self.run_ids[start : start + BATCH]
                 found = programs.filter(run_id__in=named).values_list("run_id", "jobs")
-                internal = {run_id for run_id, jobs in found if is_internal(jobs)}
+                internal = {run_id for run_id, jobs in found if registry.is_internal(jobs)}
                 yield last, [(run_id, run_id in internal) for run_id in named]
             return
         meant = self.selection.every().filter(possible(self.verb)).exclude(pk=bulk.pk)
@@ -120,7 +120,7 @@ class Order:
             rows = meant.filter(pk__gte=first, pk__lte=end).values_list("pk", "run_id", "jobs")
             batch = list(rows[:BATCH])
             last = batch[-1][0] if len(batch) == BATCH else end
-            yield last, [(run_id, is_internal(jobs)) for _, run_id, jobs in batch]
+            yield last, [(run_id, registry.is_internal(jobs)) for _, run_id, jobs in batch]
 
 
 @register
@@ -228,13 +228,6 @@ def count(verb: Verb, selection: Selection) -> Count:
         return selection.count(among=possible(verb))
     counts = [replace(selection, state=state).count() for state in states]
     return Count(sum(each.number for each in counts), all(each.is_exact for each in counts))
-
-
-def is_internal(jobs: Any) -> bool:
-    """Tell whether the engine's own job is among these, which its starter may have been for."""
-    names = jobs if isinstance(jobs, list) else []  # rows may be others' work
-    known = (registry.find(name) for name in names if isinstance(name, str))
-    return any(job is not None and job.internal for job in known)
 
 
 def deed_behind(verb: Verb, program: Program) -> Verb | None:

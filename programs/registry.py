@@ -10,7 +10,7 @@ import threading
 import traceback
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.apps import apps
 
@@ -67,6 +67,13 @@ def register(job: JobT) -> JobT:
 def find(name: str) -> type[Job] | None:
     """Return the job class of this name, or None where it is not known here."""
     return _jobs.get(name)
+
+
+def is_internal(jobs: Any) -> bool:
+    """Tell whether a job of the engine's own is among these; rows may be others' work."""
+    names = jobs if isinstance(jobs, list) else []
+    known = (find(name) for name in names if isinstance(name, str))
+    return any(job is not None and job.internal for job in known)
 
 
 def unknown(name: str) -> JobNotRegistered:

@@ -19,7 +19,7 @@ from django.http import (
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
-from programs import bulk, operations
+from programs import bulk, operations, registry
 from programs.admin import facts
 from programs.admin.forms import BulkForm
 from programs.admin.levers import LEVERS, Lever
@@ -82,7 +82,7 @@ class Meant:
             found = [] if self._is_slow else self.selection.page(SAMPLE * 10).programs
         verb = self.lever.verb
         fitting = [each for each in found if operations.is_allowed(verb, each)]
-        return [each for each in fitting if not bulk.is_internal(each.jobs)][:SAMPLE]
+        return [each for each in fitting if not registry.is_internal(each.jobs)][:SAMPLE]
 
     @property
     def _is_slow(self) -> bool:

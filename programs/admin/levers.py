@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
-from programs import operations
+from programs import operations, registry
 from programs.admin.forms import EditForm, ReasonForm, RetryForm, SkipForm
-from programs.bulk import deed_behind, is_internal
+from programs.bulk import deed_behind
 from programs.models import Program, Verb
 
 
@@ -41,7 +41,7 @@ class Lever:
 
     def fits(self, program: Program) -> bool:
         """Tell whether the operation can be done to `program` as it stands."""
-        is_the_engines_own = self.verb is Verb.EDIT and is_internal(program.jobs)
+        is_the_engines_own = self.verb is Verb.EDIT and registry.is_internal(program.jobs)
         return operations.is_allowed(self.verb, program) and not is_the_engines_own
 
 

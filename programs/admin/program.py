@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, path
 
+from programs import registry
 from programs.admin import facts
 from programs.admin.creation import CreationPage
 from programs.admin.json_view import json_view
@@ -20,7 +21,6 @@ from programs.admin.outcomes import bulk_outcomes
 from programs.admin.overview import OverviewPage
 from programs.admin.steps import outlook, steps_of
 from programs.admin.text import legible
-from programs.bulk import is_internal
 from programs.errors import InvalidProgram, OperationRefused
 from programs.inspection import may_reveal, visible, visible_job_data
 from programs.models import Program, Verb
@@ -85,7 +85,7 @@ class ProgramAdmin(ListPage, CreationPage, OverviewPage):
         }
 
     def _clone_url(self, request: HttpRequest, program: Program) -> str:
-        if not self.has_add_permission(request) or is_internal(program.jobs):
+        if not self.has_add_permission(request) or registry.is_internal(program.jobs):
             return ""
         return f"{self.url_of('add')}?clone={program.pk}"
 

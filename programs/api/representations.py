@@ -10,6 +10,7 @@ from rest_framework import serializers
 from programs import inspection
 from programs.api.fields import NamesField, RowSerializer, StoredField
 from programs.inspection import visible, visible_detail, visible_job_data
+from programs.inspection.visibility import ATTEMPT_FIELDS, PROGRAM_FIELDS
 from programs.models import Attempt, Operation, Program, State
 
 ATTEMPTS_SHOWN = 50  # the newest; each may hold a traceback and a log of 64 KiB
@@ -20,19 +21,7 @@ class AttemptSerializer(RowSerializer[Attempt]):
 
     class Meta:
         model = Attempt
-        fields = (
-            "step",
-            "job",
-            "number",
-            "outcome",
-            "started_at",
-            "ended_at",
-            "worker",
-            "error_class",
-            "message",
-            "traceback",
-            "log",
-        )
+        fields = ATTEMPT_FIELDS
 
 
 class ProgramSerializer(RowSerializer[Program]):
@@ -43,30 +32,7 @@ class ProgramSerializer(RowSerializer[Program]):
 
     class Meta:
         model = Program
-        fields: tuple[str, ...] = (
-            "run_id",
-            "state",
-            "jobs",
-            "step",
-            "step_retry_count",
-            "queue",
-            "error_message",
-            "created_by",
-            "idempotency_key",
-            "worker",
-            "epoch",
-            "created_at",
-            "run_at",
-            "due_at",
-            "started_at",
-            "step_started_at",
-            "updated_at",
-            "paused_at",
-            "stop_requested_at",
-            "stopped_at",
-            "finished_at",
-            "errored_at",
-        )
+        fields: tuple[str, ...] = PROGRAM_FIELDS
 
 
 @extend_schema_serializer(many=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from programs.models import Program, Verb
 from programs.models.state import ENDED
 
+REMEMBERED = 1000  # operations on one program: scripts may retry it without end
+
 
 def standing(program: Program, step: int) -> str:
     """Return how a step stands that no operator has skipped."""
@@ -18,7 +20,8 @@ def standing(program: Program, step: int) -> str:
 def skipped_steps(program: Program) -> set[int]:
     """Return the steps that an operator skipped and that no later retry took up again."""
     skipped: set[int] = set()
-    for operation in program.operations.filter(verb__in=(Verb.SKIP, Verb.RETRY)):
+    steering = program.operations.filter(verb__in=(Verb.SKIP, Verb.RETRY))
+    for operation in reversed(steering.order_by("-id")[:REMEMBERED]):
         if operation.verb == Verb.SKIP:
             skipped.add(operation.detail["step"])
         elif operation.detail["from_step"] is not None:

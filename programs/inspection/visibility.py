@@ -12,16 +12,66 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
 
+# What is told of a program in a list, and of an attempt, by API and command line alike.
+PROGRAM_FIELDS = (
+    "run_id",
+    "state",
+    "jobs",
+    "step",
+    "step_retry_count",
+    "queue",
+    "error_message",
+    "created_by",
+    "idempotency_key",
+    "worker",
+    "epoch",
+    "created_at",
+    "run_at",
+    "due_at",
+    "started_at",
+    "step_started_at",
+    "updated_at",
+    "paused_at",
+    "stop_requested_at",
+    "stopped_at",
+    "finished_at",
+    "errored_at",
+)
+ATTEMPT_FIELDS = (
+    "step",
+    "job",
+    "number",
+    "outcome",
+    "started_at",
+    "ended_at",
+    "worker",
+    "error_class",
+    "message",
+    "traceback",
+    "log",
+)
+
+
 def visible(value: Any, user: User | AnonymousUser) -> Any:
     """Return JSON as `user` may see it: without the permission, secrets are masked."""
-    return value if may_reveal(user) else masked(value, settings.SECRET_KEYS)
+    return shown(value, reveal=may_reveal(user))
 
 
 def visible_job_data(job_data: Any, user: User | AnonymousUser) -> Any:
     """Return the data of all jobs as `user` may see it. A job's own name makes nothing secret."""
+    return shown_job_data(job_data, reveal=may_reveal(user))
+
+
+def shown(value: Any, *, reveal: bool) -> Any:
+    """Return JSON with its secrets masked, unless they are to be revealed."""
+    return value if reveal else masked(value, settings.SECRET_KEYS)
+
+
+def shown_job_data(job_data: Any, *, reveal: bool) -> Any:
+    """Return the data of all jobs likewise."""
     if not isinstance(job_data, dict):
-        return visible(job_data, user)
-    return {job: visible(own, user) for job, own in job_data.items()}
+        return shown(job_data, reveal=reveal)
+    return {job: shown(own, reveal=reveal) for job, own in job_data.items()}
 
 
 def visible_detail(detail: JsonObject, user: User | AnonymousUser) -> JsonObject:

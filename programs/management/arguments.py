@@ -53,7 +53,7 @@ def seconds(text: str) -> float:
         number = float(text)
     except ValueError:
         number = -1.0
-    if not 0 <= number < 1e9:
+    if not 0 <= number < 1e6:
         raise ArgumentTypeError(f"{text!r} is no number of seconds")
     return number
 

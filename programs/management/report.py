@@ -10,53 +10,20 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
-from programs.conf import settings
 from programs.inspection import why
 from programs.inspection.steps import skipped_steps, standing
+from programs.inspection.visibility import (
+    ATTEMPT_FIELDS,
+    PROGRAM_FIELDS,
+    shown,
+    shown_job_data,
+)
 from programs.legibility import in_one_line, legible
 from programs.models import Attempt, Ending, Operation, Program, State
-from programs.redaction import masked
 
 ATTEMPTS_SHOWN = 50  # the newest; each may hold a traceback and a log of 64 KiB
 OPERATIONS_SHOWN = 100  # likewise
 
-# Under the names that the API gives them.
-PROGRAM_FIELDS = (
-    "run_id",
-    "state",
-    "jobs",
-    "step",
-    "step_retry_count",
-    "queue",
-    "error_message",
-    "created_by",
-    "idempotency_key",
-    "worker",
-    "created_at",
-    "run_at",
-    "due_at",
-    "started_at",
-    "step_started_at",
-    "updated_at",
-    "paused_at",
-    "stop_requested_at",
-    "stopped_at",
-    "finished_at",
-    "errored_at",
-)
-ATTEMPT_FIELDS = (
-    "step",
-    "job",
-    "number",
-    "outcome",
-    "started_at",
-    "ended_at",
-    "worker",
-    "error_class",
-    "message",
-    "traceback",
-    "log",
-)
 OPERATION_FIELDS = ("verb", "by", "reason", "created_at")
 
 
@@ -77,7 +44,7 @@ def all_facts(program: Program, *, reveal: bool) -> dict[str, Any]:
     """Return a program with its data, its newest attempts, and what operators did to it."""
     return {
         **facts(program),
-        "program_data": shown_data(program.program_data, reveal=reveal),
+        "program_data": shown(program.program_data, reveal=reveal),
         "job_data": shown_job_data(program.job_data, reveal=reveal),
         "attempts": [_fields(attempt, ATTEMPT_FIELDS) for attempt in newest_attempts(program)],
         "operations": [_fields(done, OPERATION_FIELDS) for done in newest_operations(program)],
@@ -86,18 +53,6 @@ def all_facts(program: Program, *, reveal: bool) -> dict[str, Any]:
 
 def _fields(row: object, names: Sequence[str]) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names}
-
-
-def shown_data(data: Any, *, reveal: bool) -> Any:
-    """Return data with its secrets masked, unless they are to be revealed."""
-    return data if reveal else masked(data, settings.SECRET_KEYS)
-
-
-def shown_job_data(job_data: Any, *, reveal: bool) -> Any:
-    """Return the data of all jobs likewise. A job's own name makes nothing secret."""
-    if not isinstance(job_data, dict):
-        return shown_data(job_data, reveal=reveal)
-    return {job: shown_data(own, reveal=reveal) for job, own in job_data.items()}
 
 
 def newest_attempts(program: Program) -> list[Attempt]:
@@ -164,7 +119,7 @@ def description(program: Program, *, reveal: bool, tracebacks: bool) -> Iterator
         "run at": program.run_at and moment(program.run_at),
         "started": program.started_at and moment(program.started_at),
         "worker": program.worker,
-        "data": json.dumps(shown_data(program.program_data, reveal=reveal), ensure_ascii=False),
+        "data": json.dumps(shown(program.program_data, reveal=reveal), ensure_ascii=False),
         "job data": json.dumps(shown_job_data(program.job_data, reveal=reveal), ensure_ascii=False),
     }
     for name, value in told.items():

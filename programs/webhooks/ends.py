@@ -46,9 +46,7 @@ class End:
 
         A delivery that was told of would be told of, and so on for ever.
         """
-        names = self.program.jobs if isinstance(self.program.jobs, list) else []
-        jobs = (registry.find(name) for name in names if isinstance(name, str))
-        return not any(job is not None and job.internal for job in jobs)
+        return not registry.is_internal(self.program.jobs)
 
     def key(self, webhook: Webhook) -> str:
         """Return the idempotency key of the delivery of this end to `webhook`.

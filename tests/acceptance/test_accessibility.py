@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib import admin
 from django.urls import URLPattern
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, ConsoleMessage
 
 from programs import bulk, operations
 from programs.inspection import Selection
@@ -17,6 +13,7 @@ from programs.models import BulkOutcome, Operation, State, Verb, Webhook, Worker
 from programs.submission import create_program
 from tests.console import LIST, failing, program_in, run
 from tests.site import Site
+from tests.visiting import faults_of, visitor
 from tests.web import Start
 
 pytestmark = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
@@ -95,32 +92,6 @@ def paths(site: Site) -> dict[str, str]:
 @pytest.fixture
 def address(start_web: Start, paths: dict[str, str]) -> str:
     return f"http://localhost:{start_web(ALLOWED_HOSTS='localhost', **PLAIN).port}"
-
-
-@contextmanager
-def visitor(browser: Browser, address: str, theme: str, width: int) -> Iterator[Page]:
-    """A page of somebody who is logged in, and sees it so."""
-    context = browser.new_context(
-        color_scheme="dark" if theme == "dark" else "light",
-        viewport={"width": width, "height": 800},
-    )
-    page = context.new_page()
-    page.goto(f"{address}/admin/login/")
-    page.fill("[name=username]", "ada")
-    page.fill("[name=password]", "right")
-    page.click("[type=submit]")
-    yield page
-    context.close()
-
-
-def faults_of(page: Page) -> list[str]:
-    """Return what axe finds, and whether one must scroll sideways."""
-    faults = []
-    for found in Axe().run(page).response["violations"]:
-        places = "; ".join(node["html"][:120] for node in found["nodes"][:3])
-        faults.append(f"{found['id']}: {places}")
-    over = page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
-    return [*faults, f"{over} px too wide"] if over > 0 else faults
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", WIDE), ("dark", WIDE), ("light", NARROW)])

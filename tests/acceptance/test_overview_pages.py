@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from programs import operations
 from programs.models import Attempt, Ending, Program, Worker
 from programs.submission import create_program
 from tests.console import LIST, claim
 from tests.site import Site
+from tests.visiting import faults_of, visitor
 from tests.web import Start
 
 pytestmark = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
@@ -78,22 +77,6 @@ def address(paths: list[str], start_web: Start) -> str:
     return f"http://localhost:{start_web(ALLOWED_HOSTS='localhost', **PLAIN).port}"
 
 
-@contextmanager
-def visitor(browser: Browser, address: str, theme: str, width: int) -> Iterator[Page]:
-    """A page of ada, who is logged in, and sees it so."""
-    context = browser.new_context(
-        color_scheme="dark" if theme == "dark" else "light",
-        viewport={"width": width, "height": 800},
-    )
-    page = context.new_page()
-    page.goto(f"{address}/admin/login/")
-    page.fill("[name=username]", "ada")
-    page.fill("[name=password]", "right")
-    page.click("[type=submit]")
-    yield page
-    context.close()
-
-
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("dark", 320)])
 def test_with_all_that_folds_open_each_page_is_accessible_and_fits_the_screen(
     address: str, paths: list[str], browser: Browser, theme: str, width: int
@@ -105,15 +88,7 @@ def test_with_all_that_folds_open_each_page_is_accessible_and_fits_the_screen(
             page.goto(address + path)
             for summary in page.locator("main summary").all():
                 summary.click()
-            faults = [
-                f"{fault['id']}: {fault['nodes'][0]['html'][:120]}"
-                for fault in Axe().run(page).response["violations"]
-            ]
-            if page.evaluate("document.scrollingElement.scrollWidth > innerWidth"):
-                faults.append("is wider than the screen")
-            if "\u202e" in page.content():
-                faults.append("holds a character that turns the text around")
-            if faults:
+            if faults := faults_of(page):
                 found[path] = faults
 
     assert found == {}

@@ -13,34 +13,13 @@ from django.db import connections
 
 from programs import logs
 from programs.conf import settings
+from programs.management.arguments import count, seconds
 from programs.models.columns import DEFAULT_QUEUE
 from programs.redaction import redact_url
 from programs.transport.topology import broker_queue
 from programs.worker.supervisor import Orders, Supervisor, unique_name
 
 NAME_LENGTH = 80  # characters: queues have room for 100, workers' names for more parts
-
-
-def count(text: str) -> int:
-    """Return a positive whole number, for argparse."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise ArgumentTypeError(f"{text!r} is no positive whole number")
-    return number
-
-
-def seconds(text: str) -> float:
-    """Return a number of seconds that is not negative, for argparse."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < 1e6:
-        raise ArgumentTypeError(f"{text!r} is no number of seconds")
-    return number
 
 
 def name(text: str) -> str:
