@@ -1,4 +1,4 @@
-"""What the README has people type into a shell, typed into one."""
+"""The API by curl: what the README has people type into a shell, and what is too much."""
 
 from __future__ import annotations
 
@@ -25,6 +25,13 @@ def session(port: int) -> str:
     return text.partition("\n")[2].replace("127.0.0.1:8000", f"127.0.0.1:{port}")
 
 
+@pytest.fixture(autouse=True)
+def curl() -> None:
+    if shutil.which("curl") is None:
+        missing = "There is no curl here."
+        pytest.fail(missing, pytrace=False) if os.environ.get("CI") else pytest.skip(missing)
+
+
 @pytest.fixture
 def token(start_web: Start) -> str:
     user = User.objects.using(SITE).get(username="ada")
@@ -35,9 +42,6 @@ def token(start_web: Start) -> str:
 def test_the_session_creates_waits_reads_and_stops(
     site: Site, start_web: Start, token: str, tmp_path: Path
 ) -> None:
-    if shutil.which("curl") is None:
-        missing = "There is no curl here."
-        pytest.fail(missing, pytrace=False) if os.environ.get("CI") else pytest.skip(missing)
     web = start_web(SECURE_SSL_REDIRECT="0", TRUSTED_PROXIES="0")
     site.worker().started()
     assert web.port
@@ -66,3 +70,26 @@ def test_the_session_creates_waits_reads_and_stops(
     first, second = Program.objects.using(SITE).order_by("pk")
     assert first.state is State.FINISHED
     assert second.operations.get().reason == "created by mistake"
+
+
+def test_ten_megabytes_are_refused_before_they_are_read(
+    start_web: Start, token: str, tmp_path: Path
+) -> None:
+    web = start_web(SECURE_SSL_REDIRECT="0", TRUSTED_PROXIES="0")
+    body = tmp_path / "body.json"
+    body.write_text(f'{{"jobs": ["noop"], "program_data": {{"text": "{"x" * 10_000_000}"}}}}')
+
+    done = subprocess.run(
+        [
+            *("curl", "--silent", "--show-error", "--header", f"Authorization: Token {token}"),
+            *("--header", "Content-Type: application/json", "--data-binary", f"@{body}"),
+            f"http://127.0.0.1:{web.port}/api/programs/",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+
+    assert json.loads(done.stdout)["status"] == 413
+    assert not Program.objects.using(SITE).exists()

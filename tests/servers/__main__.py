@@ -34,8 +34,7 @@ def main(arguments: list[str]) -> int:
 def install() -> int:
     """Install what is missing where that needs no question; elsewhere say what to type."""
     missing = [server.PACKAGE for server in (database, broker) if not server.obtainable()]
-    if not browser.installed():
-        missing.append(browser.PACKAGE)
+    missing += browser.missing()
     if not shutil.which("curl"):
         missing.append("curl")  # by which the README speaks to the API
     if missing and packages.installable():

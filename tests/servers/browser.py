@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -24,6 +26,17 @@ OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def missing() -> list[str]:
+    """Return the packages of Debian's that tests with a browser still need here."""
+    packages = [] if installed() else [PACKAGE]
+    if sys.platform == "linux":
+        try:
+            ctypes.CDLL("libatomic.so.1")  # Playwright's driver is linked to it
+        except OSError:
+            packages.append("libatomic1")
+    return packages
 
 
 def installed() -> str | None:
