@@ -10,9 +10,8 @@ from zlib import crc32
 from django import forms
 from django.apps import apps
 from django.conf import settings as django_settings
-from django.core.exceptions import PermissionDenied
 from django.forms.widgets import Script
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -56,14 +55,8 @@ class BulkChoice:
 class ListPage(BulkActions):
     """The page of all programs."""
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def list_view(self, request: HttpRequest) -> HttpResponse:
         """Show the programs that the URL asks for. Nothing is changed here."""
-        if request.method not in ("GET", "HEAD"):
-            return HttpResponseNotAllowed(["GET", "HEAD"])
-        if not self.has_view_permission(request):
-            raise PermissionDenied
         search = Search(request.GET)
         if "live" in request.GET:
             return self._news(request, search)

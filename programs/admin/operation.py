@@ -7,9 +7,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -66,14 +65,8 @@ class OperationAdmin(ConsolePages):
 
     fields = ["shown_created_at", "verb", "done_to", "operator", "why", "before", "after", "rest"]
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def list_view(self, request: HttpRequest) -> HttpResponse:
         """Show the operations that are asked for."""
-        if request.method not in ("GET", "HEAD"):
-            return HttpResponseNotAllowed(["GET", "HEAD"])
-        if not self.has_view_permission(request):
-            raise PermissionDenied
         given = {name: request.GET.get(name, "") for name in PARAMETERS}
         done, error = Done([], {}, "", None), ""
         try:

@@ -10,7 +10,13 @@ from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.forms.widgets import Script
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
@@ -30,6 +36,20 @@ class ConsolePages(ReadOnlyAdmin):
             scripts.insert(0, Script("django_htmx/htmx-2.min.js", defer=True))
             scripts.append(Script("programs/live.js", defer=True))
         return super().media + forms.Media(css={"all": ["programs/live.css"]}, js=scripts)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the model's own list to those who may see it. Nothing is changed there."""
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return self.list_view(request)
+
+    def list_view(self, request: HttpRequest) -> HttpResponse:
+        """Return the page of all rows, or what of it has changed."""
+        raise NotImplementedError
 
     def render(self, request: HttpRequest, page: str, context: dict[str, Any]) -> HttpResponse:
         """Return a page in the frame of its admin site: a template of `admin/programs/<model>/`."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
 from programs import operations
@@ -95,14 +93,8 @@ class QueueAdmin(SwitchPages):
             raise Http404("Which queue? Its name is missing: ?name=")
         return self.switch(request, switch, name)
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def list_view(self, request: HttpRequest) -> HttpResponse:
         """Show all queues."""
-        if request.method not in ("GET", "HEAD"):
-            return HttpResponseNotAllowed(["GET", "HEAD"])
-        if not self.has_view_permission(request):
-            raise PermissionDenied
         found = queues()
         names = tuple(queue.name for queue in found.shown)
         answer, complaint = recent_depths.get((settings.AMQP_URL, names), lambda: _ask(names))

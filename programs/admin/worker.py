@@ -11,7 +11,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 
 from programs import operations
@@ -92,14 +92,8 @@ class WorkerAdmin(SwitchPages):
             raise Http404(f"There is no worker {object_id}.")
         return self.switch(request, DRAIN, worker.name)
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def list_view(self, request: HttpRequest) -> HttpResponse:
         """Show the workers, and what runs in them."""
-        if request.method not in ("GET", "HEAD"):
-            return HttpResponseNotAllowed(["GET", "HEAD"])
-        if not self.has_view_permission(request):
-            raise PermissionDenied
         live = list(Worker.objects.live()[: LIVE_SHOWN + 1])
         silent = Worker.objects.filter(
             stopped_at__isnull=True, last_seen_at__lt=Utc(after=-settings.lease)

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib import admin
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import path
 from pytest_django import DjangoAssertNumQueries
 
-import programs.admin
 from programs.admin.levers import LEVERS
 from programs.errors import OperationRefused
 from programs.models import Operation, Program, State, Verb, Worker
@@ -26,10 +23,6 @@ from tests.console import (
     program_in,
     run,
 )
-
-own_site = admin.AdminSite(name="ops")
-programs.admin.register(own_site)
-urlpatterns = [path("ops/", own_site.urls), path("admin/", admin.site.urls)]
 
 pytestmark = [
     pytest.mark.django_db,
@@ -175,7 +168,7 @@ def test_operations_outlive_their_program(admin_client: Client) -> None:
 # A site of one's own ------------------------------------------------------------------------
 
 
-@pytest.mark.urls(__name__)
+@pytest.mark.urls("tests.two_sites")
 def test_the_console_works_in_a_site_of_ones_own(admin_client: Client) -> None:
     admin_client.post("/ops/programs/program/add/", {"jobs": "noop", "queue": "default"})
     program = Program.objects.get()

@@ -7,12 +7,9 @@ from html import unescape
 from typing import Any
 
 import pytest
-from django.contrib import admin
 from django.template.loader import render_to_string
 from django.test import Client
-from django.urls import path
 
-import programs.admin
 from programs import operations
 from programs.admin import outcomes
 from programs.admin.outcomes import bulk_outcomes
@@ -22,10 +19,6 @@ from programs.models import BulkOutcome, Program, State, Verb
 from programs.submission import create_program
 from tests.clients import VIEW, client_of
 from tests.console import LIST, program_in, run
-
-own_site = admin.AdminSite(name="ops")
-programs.admin.register(own_site)
-urlpatterns = [path("ops/", own_site.urls), path("admin/", admin.site.urls)]
 
 pytestmark = [
     pytest.mark.django_db,
@@ -217,7 +210,7 @@ def test_a_cursor_of_odd_letters_leads_on(admin_client: Client, monkeypatch: Any
     assert [outcome.run_id for outcome in after.outcomes] == ["0" * 24]
 
 
-@pytest.mark.urls(__name__)
+@pytest.mark.urls("tests.two_sites")
 def test_it_stays_in_the_admin_site_that_it_was_begun_in(admin_client: Client) -> None:
     waiting = program_in(State.WAITING)
     address = f"/ops/programs/program/bulk/?verb=stop&run_id={waiting.run_id}"

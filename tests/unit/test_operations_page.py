@@ -5,22 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.contrib import admin
 from django.test import Client
-from django.urls import path
 from pytest_django import DjangoAssertNumQueries
 
-import programs.admin
 from programs import operations
 from programs.inspection import audit
 from programs.models import Operation, Program, State, Verb, Worker
 from programs.submission import create_program
 from tests.clients import client_of
 from tests.console import page_of, program_in
-
-own_site = admin.AdminSite(name="ops")
-programs.admin.register(own_site)
-urlpatterns = [path("ops/", own_site.urls), path("admin/", admin.site.urls)]
 
 pytestmark = [
     pytest.mark.django_db,
@@ -199,7 +192,7 @@ def test_the_list_needs_the_permission_to_view_operations() -> None:
     assert client_of(LOOK).post(OPERATIONS).status_code == 405
 
 
-@pytest.mark.urls(__name__)
+@pytest.mark.urls("tests.two_sites")
 @pytest.mark.usefixtures("deeds")
 def test_it_works_in_a_site_of_ones_own(admin_client: Client) -> None:
     page = shown(admin_client, "/ops/programs/operation/")

@@ -12,7 +12,6 @@ from django.test import Client, override_settings
 from django.urls import path
 from pytest_django import DjangoAssertNumQueries
 
-import programs.admin
 from programs.admin import overview
 from programs.admin.charts import bar_chart
 from programs.admin.overview import recent_endings, recent_jobs
@@ -23,10 +22,6 @@ from programs.models import Ending, Operation, Program, State, Worker
 from programs.submission import create_program
 from tests.clients import VIEW, client_of
 from tests.console import LIST, add_attempt, failing, program_in, run
-
-own_site = admin.AdminSite(name="ops")
-programs.admin.register(own_site)
-urlpatterns = [path("ops/", own_site.urls), path("admin/", admin.site.urls)]
 
 pytestmark = [
     pytest.mark.django_db,
@@ -210,7 +205,8 @@ def test_the_index_of_a_site_without_programs_leads_nowhere(
 ) -> None:
     few = admin.AdminSite(name="few")
     few.register(Worker)
-    monkeypatch.setattr(sys.modules[__name__], "urlpatterns", [path("few/", few.urls)])
+    urls = [path("few/", few.urls)]
+    monkeypatch.setattr(sys.modules[__name__], "urlpatterns", urls, raising=False)
 
     with override_settings(ROOT_URLCONF=__name__):
         index = overview_of(admin_client, "/few/programs/")
@@ -226,7 +222,7 @@ def test_nothing_is_done_there(admin_client: Client) -> None:
     assert not Operation.objects.exists()
 
 
-@pytest.mark.urls(__name__)
+@pytest.mark.urls("tests.two_sites")
 def test_it_works_in_a_site_of_ones_own(admin_client: Client) -> None:
     program_in(State.WAITING)
 

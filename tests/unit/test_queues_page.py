@@ -8,13 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.contrib import admin
 from django.test import Client
-from django.urls import path
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
-import programs.admin
 from programs import operations
 from programs.admin import queue as pages
 from programs.errors import BrokerUnavailable
@@ -25,10 +22,6 @@ from programs.submission import create_program
 from programs.transport.depth import Depth
 from tests.clients import client_of
 from tests.console import LIST, claim, texts
-
-own_site = admin.AdminSite(name="ops")
-programs.admin.register(own_site)
-urlpatterns = [path("ops/", own_site.urls), path("admin/", admin.site.urls)]
 
 pytestmark = [
     pytest.mark.django_db,
@@ -284,7 +277,7 @@ def test_the_page_needs_the_permission_to_view_queues() -> None:
     assert client_of(LOOK).post(QUEUES).status_code == 405
 
 
-@pytest.mark.urls(__name__)
+@pytest.mark.urls("tests.two_sites")
 def test_it_works_in_a_site_of_ones_own(admin_client: Client) -> None:
     create_program(["noop"])
     lever = "/ops/programs/queue/pause/?name=default"

@@ -6,12 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib import admin
 from django.test import Client
-from django.urls import path
 from pytest_django import DjangoAssertNumQueries
 
-import programs.admin
 from programs import operations
 from programs.admin import worker as pages
 from programs.models import Operation, Program, Verb, Worker
@@ -19,10 +16,6 @@ from programs.models.clock import Utc
 from programs.submission import create_program
 from tests.clients import client_of
 from tests.console import claim, page_of, texts
-
-own_site = admin.AdminSite(name="ops")
-programs.admin.register(own_site)
-urlpatterns = [path("ops/", own_site.urls), path("admin/", admin.site.urls)]
 
 pytestmark = [
     pytest.mark.django_db,
@@ -220,7 +213,7 @@ def test_a_worker_that_is_not_there_is_not_found(admin_client: Client, key: str)
     assert admin_client.get(f"{WORKERS}{key}/drain/").status_code == 404
 
 
-@pytest.mark.urls(__name__)
+@pytest.mark.urls("tests.two_sites")
 def test_it_works_in_a_site_of_ones_own(admin_client: Client) -> None:
     found = worker("w")
     claim(create_program(["noop"]))
