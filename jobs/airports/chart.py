@@ -31,14 +31,13 @@ class DrawAirports(Job):
 
     def execute(self, message: Message, job_data: JobData) -> None:
         folder = Folder(message.run_id)
-        path = folder.write(
-            CHART, chart(folder.read_json("figures.json"), airports_by_hour(folder))
-        )
+        figures, day = folder.read_json("figures.json"), folder.read_json("clocks.json")["day"]
+        path = folder.write(CHART, chart(figures, airports_by_hour(folder), day))
         job_data.merge({"chart": str(path)})
         logger.info("drew %s", path)
 
 
-def chart(figures: Row, hours: list[tuple[int, int]]) -> str:
+def chart(figures: Row, hours: list[tuple[int, int]], day: str) -> str:
     """Return the map, below it countries and elevations on the left, clocks on the right."""
     half = (WIDTH - GAP) / 2
     top = (90 + NORTHERN_EDGE) * DEGREE + GAP
@@ -54,7 +53,7 @@ def chart(figures: Row, hours: list[tuple[int, int]]) -> str:
         half + GAP,
         top,
         half,
-        "Clocks in January",
+        f"Clocks on {day}",
         [(f"UTC{hour:+d}" if hour else "UTC", count) for hour, count in hours],
     )
     title = f"{figures['airports']:,} airports on a map, by country, elevation and clock"

@@ -6,8 +6,8 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jobs.airports.folder import Folder, Row, page_name
@@ -21,8 +21,25 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BATCH = 100  # zones of one request
-WINTER = datetime(2025, 1, 1, tzinfo=UTC)  # in the north: standard time for most airports
+WINTER = date(2025, 1, 1)  # in the north: standard time for most airports
+YEARS = range(1900, 2101)  # for which the zones' rules are worth something
 HOUR = timedelta(hours=1)
+
+
+class InvalidDay(ValueError):
+    """The day in the program data is none. Its message says what to give."""
+
+
+def day_of(program_data: dict[str, Any]) -> date:
+    """Return the day whose clocks are asked for, where none is given a day of winter."""
+    given = program_data.get("day", WINTER.isoformat())
+    try:
+        day = date.fromisoformat(given)
+        if day.year not in YEARS:
+            raise ValueError(given)
+        return day
+    except (TypeError, ValueError) as error:
+        raise InvalidDay(f"program data: day is {given!r}: give one such as 2026-11-24") from error
 
 
 class ClockService:
@@ -34,7 +51,8 @@ class ClockService:
 
     BUSY_ATTEMPTS = 2
 
-    def __init__(self, attempt: int) -> None:
+    def __init__(self, day: date, attempt: int) -> None:
+        self._noon = datetime.combine(day, time(12), UTC)  # the change of the clocks is past then
         self._attempt = attempt
         self._requests = 0
 
@@ -47,7 +65,7 @@ class ClockService:
 
     def _hours(self, zone: str) -> int | None:
         try:
-            offset = WINTER.astimezone(ZoneInfo(zone)).utcoffset()
+            offset = self._noon.astimezone(ZoneInfo(zone)).utcoffset()
         except (ZoneInfoNotFoundError, ValueError, OSError):  # its name may be a folder's
             return None
         return offset // HOUR if offset is not None else None
@@ -61,14 +79,16 @@ class LookUpClocks(Job):
     def execute(self, message: Message, job_data: JobData) -> None:
         folder = Folder(message.run_id)
         zones = [zone for zone, _ in folder.read_json("figures.json")["zones"] if zone]
-        service = ClockService(message.attempt)
+        day = day_of(self.program_data)
+        service = ClockService(day, message.attempt)
         done = job_data.get().get("zones", 0)
         while batch := zones[done : done + BATCH]:
             folder.write_rows(page_name("clocks", done // BATCH), service.ask(batch))
             done += len(batch)
             job_data.checkpoint({"zones": done})
             logger.info("looked up %d of %d zones", done, len(zones))
-        folder.write_json("clocks.json", {"pages": math.ceil(done / BATCH)})
+        found = {"day": day.isoformat(), "pages": math.ceil(done / BATCH)}
+        folder.write_json("clocks.json", found)
 
 
 def airports_by_hour(folder: Folder) -> list[tuple[int, int]]:

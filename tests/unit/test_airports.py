@@ -115,6 +115,30 @@ def test_a_busy_service_is_seen_as_two_retries_that_carry_on(tmp_path: Path) -> 
     assert program.job_data["look_up_clocks"] == {"zones": 250}
 
 
+def test_the_report_tells_what_the_clocks_show_on_the_day_that_is_asked_for(tmp_path: Path) -> None:
+    file = file_of(tmp_path / "airports.csv", airports(1))  # in Basel
+
+    shown = {}
+    for day in ("2026-03-28", "2026-03-29"):  # the night between puts the clocks forward
+        program = run_to_end(create_program(PROGRAM, {"file": file, "day": day}))
+        chart = Folder(program.run_id).read("chart.svg")
+        assert f"Clocks on {day}" in chart
+        shown[day] = [hours for hours in ("UTC+1", "UTC+2") if f">{hours}<" in chart]
+
+    assert shown == {"2026-03-28": ["UTC+1"], "2026-03-29": ["UTC+2"]}
+
+
+@pytest.mark.parametrize("day", ["tomorrow", "2026-02-30", "0001-01-01", 20261124, None])
+def test_what_is_no_day_ends_the_program_and_says_what_to_give(tmp_path: Path, day: object) -> None:
+    file = file_of(tmp_path / "airports.csv", airports(1))
+
+    program = run_to_end(create_program(PROGRAM, {"file": file, "day": day}))
+
+    assert program.state is State.ERRORED
+    told = f"program data: day is {day!r}: give one such as 2026-11-24"
+    assert program.error_message == told
+
+
 # Repetition ---------------------------------------------------------------------------------
 
 
