@@ -10,7 +10,7 @@ import sys
 from argparse import ArgumentTypeError
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 from django.conf import settings as django_settings
 from django.core.management.base import CommandParser
@@ -83,6 +83,26 @@ def moment(text: str) -> datetime:
         return given
     zone = timezone.get_current_timezone() if django_settings.USE_TZ else None
     return given.astimezone() if zone is None else given.replace(tzinfo=zone)
+
+
+def assignment(text: str) -> tuple[str, Any]:
+    """Return the key and the value of KEY=VALUE, which is JSON or a text. For argparse.
+
+    >>> assignment("day=2026-11-24"), assignment("pages=7")
+    (('day', '2026-11-24'), ('pages', 7))
+    """
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        raise ArgumentTypeError(f"{text!r} is no KEY=VALUE, such as day=2026-11-24")
+    try:
+        return key, json.loads(value, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        return key, value
+
+
+def _no_number(text: str) -> Never:
+    """Let NaN, and what else JSON does not know, be a text."""
+    raise ValueError(text)
 
 
 def operator() -> str:

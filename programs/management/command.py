@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
-from typing import Any, TextIO, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TextIO, cast
 
 from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.db import Error as DatabaseError
@@ -36,6 +36,7 @@ class OperatorCommand(BaseCommand):
     """
 
     requires_system_checks = ()  # a warning about settings is nothing that scripts wait for
+    named: ClassVar[Mapping[str, str]] = OPTIONS  # what the engine's arguments are called here
 
     def act(self, *args: Any, **options: Any) -> None:
         raise NotImplementedError
@@ -44,7 +45,7 @@ class OperatorCommand(BaseCommand):
         try:
             self.act(**options)
         except InvalidProgram as error:
-            raise CommandError(legible(_by_option(error))) from error
+            raise CommandError(legible(self._by_option(error))) from error
         except ProgramExecutorError as error:
             raise CommandError(legible(error)) from error
         except DatabaseError as error:
@@ -93,6 +94,13 @@ class OperatorCommand(BaseCommand):
             self.stderr.write(f"\r{text}", str, ending="")
             self.stderr.flush()
 
+    def _by_option(self, error: InvalidProgram) -> str:
+        """Name the option in the place of the argument that the engine names."""
+        name = re.split(r"[.\[]", error.field)[0]
+        option = self.named.get(name, f"--{name.replace('_', '-')}")
+        field = "" if f"--{error.field.replace('_', '-')}" == option else f" ({error.field})"
+        return f"{option}{field}: {error.reason}"
+
     @property
     def is_watched(self) -> bool:
         """Whether standard error is a terminal, on which progress is shown."""
@@ -123,11 +131,3 @@ def tell_ending(program: Program) -> None:
     if state is State.STOPPED:
         raise CommandError(legible(where), returncode=STOPPED)
     raise CommandError(legible(f"{where}: it has not ended in time"), returncode=TIMED_OUT)
-
-
-def _by_option(error: InvalidProgram) -> str:
-    """Name the option in the place of the argument that the engine names."""
-    name = re.split(r"[.\[]", error.field)[0]
-    option = OPTIONS.get(name, f"--{name.replace('_', '-')}")
-    field = "" if f"--{error.field.replace('_', '-')}" == option else f" ({error.field})"
-    return f"{option}{field}: {error.reason}"
