@@ -13,7 +13,7 @@ from programs.conf import settings
 from programs.data import JsonObject
 from programs.errors import InvalidData, InvalidProgram, OperationRefused, ProgramNotFound
 from programs.models import Program, State, Verb
-from programs.operations.signature import Signature, told
+from programs.signature import Signature, told
 from programs.transport.publisher import publish
 
 TRIES = 20  # re-readings of a program that changes faster than it can be steered

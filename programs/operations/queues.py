@@ -11,7 +11,7 @@ from programs.conf import settings
 from programs.errors import InvalidProgram, OperationRefused
 from programs.models import Operation, Queue, Verb
 from programs.models.queue import QueueQuerySet
-from programs.operations.signature import Signature, told
+from programs.signature import Signature, told
 
 NAME_LENGTH = 100  # characters
 DEEDS: dict[str, str] = {Verb.PAUSE_QUEUE: "paused", Verb.RESUME_QUEUE: "resumed"}

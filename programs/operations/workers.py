@@ -7,7 +7,7 @@ from django.db import transaction
 from programs.conf import settings
 from programs.errors import OperationRefused
 from programs.models import Operation, Verb, Worker
-from programs.operations.signature import Signature, told
+from programs.signature import Signature, told
 
 
 def drain_worker(worker: Worker | str, *, by: str | None = None, reason: str = "") -> Worker:

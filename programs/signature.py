@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from programs import data
 from programs.errors import InvalidProgram
-from programs.models import Operation
+
+if TYPE_CHECKING:
+    from programs.models import Operation
 
 LENGTHS = {"by": 255, "reason": 10_000}  # characters
 
