@@ -7,7 +7,8 @@ The docstring of an error is its default message. Jobs raise `RetryableError` an
 from __future__ import annotations
 
 import inspect
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Self, TypeVar
 
 ErrorT = TypeVar("ErrorT", bound=BaseException)
 
@@ -88,16 +89,34 @@ class JobNotRegistered(ProgramExecutorError):
 # Submission and operations ------------------------------------------------------------------
 
 
-class InvalidProgram(ProgramExecutorError, ValueError):
-    """The program cannot be created as asked.
+class InvalidInput(ProgramExecutorError, ValueError):
+    """What was given cannot be taken.
 
-    `field`: the argument that is wrong, by the name that `create_program` gives it.
+    `field`: the argument that is wrong, by the name that the function gives it; `reason`: why.
+    `errors`: all that is wrong, as pairs of the two, of which those are the first.
     """
 
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}")
+    TOLD = 3  # errors that the message names
+
+    def __init__(self, field: str, message: str, *, errors: Sequence[tuple[str, str]] = ()) -> None:
         self.field = field
         self.reason = message
+        self.errors = tuple(errors) or ((field, message),)
+        told = "; ".join(f"{name}: {reason}" for name, reason in self.errors[: self.TOLD])
+        rest = len(self.errors) - self.TOLD
+        super().__init__(f"{told}; and {rest} more" if rest > 0 else told)
+
+    def inside(self, place: str) -> Self:
+        """Return the same error with its fields inside of `place`: `programs[3].jobs`."""
+        errors = [
+            (f"{place}{'' if field.startswith('[') else '.'}{field}", reason)
+            for field, reason in self.errors
+        ]
+        return type(self)(*errors[0], errors=errors)
+
+
+class InvalidProgram(InvalidInput):
+    """The program cannot be created as asked."""
 
 
 class InvalidData(ProgramExecutorError, ValueError):
@@ -118,6 +137,25 @@ class BrokenProgram(ProgramExecutorError):
 
 class OperationRefused(ProgramExecutorError):
     """The program is in no state in which this can be done."""
+
+
+# Definitions and schedules --------------------------------------------------------------------
+
+
+class InvalidDefinition(InvalidInput):
+    """The definition cannot be made so."""
+
+
+class InvalidSchedule(InvalidInput):
+    """The schedule cannot be made so."""
+
+
+class UnknownDefinition(ProgramExecutorError, LookupError):
+    """There is no definition of this name."""
+
+
+class UnknownSchedule(ProgramExecutorError, LookupError):
+    """There is no such schedule, or no longer."""
 
 
 # Jobs and their registry --------------------------------------------------------------------

@@ -37,6 +37,10 @@ class Job:
     retry_delay: ClassVar[float] = 1.0  # seconds before the first retry
     retry_backoff: ClassVar[float] = 2.0  # each further delay is so many times longer
     internal: ClassVar[bool] = False  # the engine's own: no operator creates or edits its programs
+    # Serializers of REST framework. What a program is created with is checked by them: the job's
+    # own data, and what the job reads of the program data.
+    data_class: ClassVar[type[Any] | None] = None
+    program_data_class: ClassVar[type[Any] | None] = None
 
     def __init__(self, program_data: JsonObject) -> None:
         self.program_data = program_data

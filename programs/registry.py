@@ -41,8 +41,8 @@ _lock = threading.RLock()
 def register(job: JobT) -> JobT:
     """Register a job class under its `name`; to be used as a decorator.
 
-    Raises `InvalidJob` when the class has no usable name, no `execute` of its own, or a name that
-    another class has taken.
+    Raises `InvalidJob` when the class has no usable name, no `execute` of its own, a name that
+    another class has taken, or a class for its data that cannot check any.
     """
     name = getattr(job, "name", None)
     if not (inspect.isclass(job) and issubclass(job, Job)):
@@ -53,6 +53,12 @@ def register(job: JobT) -> JobT:
         )
     if job.execute is Job.execute:
         raise InvalidJob(f"{job.__qualname__} (job {name!r}) has no execute method")
+    for attribute in ("data_class", "program_data_class"):
+        if not may_check_data(getattr(job, attribute)):
+            raise InvalidJob(
+                f"{job.__qualname__}.{attribute} must be a serializer class of Django REST "
+                f"framework, not {getattr(job, attribute)!r}"
+            )
     with _lock:
         taken = _jobs.get(name)
         if taken is not None and _place(taken) != _place(job):
@@ -62,6 +68,13 @@ def register(job: JobT) -> JobT:
             )
         _jobs[name] = job
     return job
+
+
+def may_check_data(data_class: Any) -> bool:
+    """Tell whether this is a serializer class, or None; the app works without REST framework."""
+    face = ("is_valid", "to_internal_value", "to_representation")
+    is_serializer = inspect.isclass(data_class) and all(hasattr(data_class, name) for name in face)
+    return data_class is None or is_serializer
 
 
 def find(name: str) -> type[Job] | None:

@@ -118,7 +118,7 @@ def create_programs(
             _refuse_unknown_fields(specification.keys() - FIELDS)
             programs.append(_checked(using, **{"jobs": [], **specification}))
         except InvalidProgram as error:
-            raise InvalidProgram(f"[{index}].{error.field}", error.reason) from error
+            raise error.inside(f"[{index}]") from error
     _refuse_unknown_jobs(programs, using)
     keys = [program.idempotency_key for program in programs if program.idempotency_key]
     if len(set(keys)) < len(keys):

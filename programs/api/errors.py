@@ -39,10 +39,13 @@ class FieldError(NamedTuple):
 
 
 class Invalid(ValidationError):
-    """A field, of the body or of the query, holds what cannot be."""
+    """A field, of the body or of the query, holds what cannot be; so may others."""
 
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__({encodable(field): [encodable(message)]})
+    def __init__(self, field: str, message: str, *more: tuple[str, str]) -> None:
+        detail: dict[str, list[str]] = {}
+        for name, reason in ((field, message), *more):
+            detail.setdefault(encodable(name), []).append(encodable(reason))
+        super().__init__(detail)
 
 
 class Conflict(APIException):
@@ -79,7 +82,7 @@ class Missing(PermissionDenied):
 def translated(error: Exception) -> Exception:
     """Return what the client is told of `error`; another error is returned as it is."""
     if isinstance(error, InvalidProgram):
-        return Invalid(error.field, error.reason)
+        return Invalid(*error.errors[0], *error.errors[1:])
     if isinstance(error, ProgramNotFound):
         return NotFound(encodable(str(error)))
     if isinstance(error, (IdempotencyConflict, OperationRefused)):

@@ -13,7 +13,6 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from programs.api.errors import encodable
-from programs.errors import InvalidProgram
 from programs.models.columns import NAME_LENGTH
 from programs.submission import QUEUE_NAME_LENGTH, TEXT_LENGTH
 
@@ -165,9 +164,3 @@ class StrictSerializer(serializers.Serializer[Any]):
                 {encodable(name): [f"is no field here; there are {known}"] for name in unknown}
             )
         return fields
-
-
-def at(place: str, error: InvalidProgram) -> InvalidProgram:
-    """Return the error with its field inside of `place`: `programs[3].jobs`."""
-    inner = error.field if error.field.startswith("[") else f".{error.field}"
-    return InvalidProgram(f"{place}{inner}", error.reason)

@@ -14,7 +14,6 @@ from programs import submission
 from programs.api import parameters, steering
 from programs.api.endpoint import VIEW
 from programs.api.errors import Invalid
-from programs.api.fields import at
 from programs.api.listing import NAMES, Listing
 from programs.api.permissions import require
 from programs.api.query import next_url
@@ -115,12 +114,12 @@ class ProgramEndpoint(steering.Steering):
             try:
                 submission.refuse_internal(fields["jobs"])
             except InvalidProgram as error:
-                raise at(f"programs[{index}]", error) from error
+                raise error.inside(f"programs[{index}]") from error
         by = self.by
         try:
             created = submission.create_programs([{**each, "created_by": by} for each in wanted])
         except InvalidProgram as error:
-            raise at("programs", error) from error
+            raise error.inside("programs") from error
         return self.shown(
             CreatedSerializer, {"run_ids": [program.run_id for program in created]}, 201
         )
