@@ -1,4 +1,4 @@
-"""Operations: what operators did to a program, a queue or a worker, by whom, when and why."""
+"""Operations: what operators did to a program, a queue, a schedule …, by whom, when and why."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ class Verb(models.TextChoices):
     PAUSE_QUEUE = "pause_queue", "paused queue"
     RESUME_QUEUE = "resume_queue", "resumed queue"
     DRAIN_WORKER = "drain_worker", "drained worker"
+    ADD_DEFINITION = "add_definition", "added definition"
+    CHANGE_DEFINITION = "change_definition", "changed definition"
+    DELETE_DEFINITION = "delete_definition", "deleted definition"
+    CREATE_SCHEDULE = "create_schedule", "created schedule"
+    CHANGE_SCHEDULE = "change_schedule", "changed schedule"
+    DELETE_SCHEDULE = "delete_schedule", "deleted schedule"
+    PAUSE_SCHEDULE = "pause_schedule", "paused schedule"
+    RESUME_SCHEDULE = "resume_schedule", "resumed schedule"
+    RUN_SCHEDULE = "run_schedule", "ran schedule"
 
 
 class OperationManager(models.Manager["Operation"]):
@@ -37,8 +46,8 @@ class Operation(models.Model):
         db_constraint=False,
         null=True,
     )
-    subject = models.CharField(max_length=150, null=True)  # without a program: queue or worker
-    verb = models.CharField(max_length=16, choices=Verb.choices)
+    subject = models.CharField(max_length=150, null=True)  # without a program: a queue, a worker …
+    verb = models.CharField(max_length=32, choices=Verb.choices)
     by = models.CharField(max_length=255, null=True)
     reason = models.TextField(null=True)
     detail = models.JSONField(default=dict)

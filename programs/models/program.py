@@ -157,6 +157,7 @@ class Program(Transitions, Steering, Waiting):
             _index("pause", "paused_at", only=where(State.PAUSED)),
             _index("asked", "stop_requested_at", only=where(State.STOPPING)),
             _index("create", "created_at"),
+            _index("define", "definition", "created_at", only=Q(definition__isnull=False)),
         )
         permissions = (
             ("stop_program", "Can stop programs"),
