@@ -11,7 +11,7 @@ from typing import Any, Never
 from asgiref.sync import sync_to_async
 from django.db import IntegrityError, transaction
 
-from programs import data, registry, signals
+from programs import data, registry, signals, typed
 from programs.conf import settings
 from programs.data import JsonObject
 from programs.errors import IdempotencyConflict, InvalidData, InvalidProgram
@@ -44,6 +44,7 @@ def create_program(
     run_at: datetime | None = None,
     idempotency_key: str | None = None,
     created_by: str | None = None,
+    data_class: type[Any] | None = None,
     using: str | None = None,
     **unknown: Never,
 ) -> Program:
@@ -52,9 +53,10 @@ def create_program(
     `jobs`: names of registered jobs, in the order in which they run. `program_data`: what all of
     them see. `job_data`: the data of single jobs, keyed by job name. `run_at`: not before this
     moment (with a time zone). `idempotency_key`: unique for ever; the same key with the same
-    content returns the first program. `using`: the database alias, by default `DATABASE`.
+    content returns the first program. `data_class`: a serializer of the program data, beside those
+    that the jobs have. `using`: the database alias, by default `DATABASE`.
 
-    Needs no broker and never waits for one. Raises `InvalidProgram`, which names the field, and
+    Needs no broker and never waits for one. Raises `InvalidProgram`, which names the fields, and
     `IdempotencyConflict`.
     """
     using = using or settings.DATABASE
@@ -71,7 +73,8 @@ def create_program(
     )
     _refuse_unknown_jobs([program], using)
     if program.idempotency_key is not None:
-        return _create_once(program, using)
+        return _create_once(program, using, data_class)
+    _fit(program, data_class)
     program.save(using=using, force_insert=True)
     _announce([program], using)
     return program
@@ -116,7 +119,7 @@ def create_programs(
     for index, specification in enumerate(specifications):
         try:
             _refuse_unknown_fields(specification.keys() - FIELDS)
-            programs.append(_checked(using, **{"jobs": [], **specification}))
+            programs.append(_fit(_checked(using, **{"jobs": [], **specification})))
         except InvalidProgram as error:
             raise error.inside(f"[{index}]") from error
     _refuse_unknown_jobs(programs, using)
@@ -190,6 +193,17 @@ def _checked(
     )
     if program.idempotency_key is not None:
         program.content_hash = _content_hash(program)
+    return program
+
+
+def _fit(program: Program, data_class: type[Any] | None = None) -> Program:
+    """Hold the data against what the jobs say of it, and fill in their defaults.
+
+    Behind the digest of what was asked for, which later defaults must not change.
+    """
+    program.program_data, program.job_data = typed.checked_data(
+        program.jobs, program.program_data, program.job_data, data_class=data_class
+    )
     return program
 
 
@@ -272,11 +286,12 @@ def _refuse_unknown_jobs(programs: Sequence[Program], using: str) -> None:
 # Idempotency --------------------------------------------------------------------------------
 
 
-def _create_once(program: Program, using: str) -> Program:
+def _create_once(program: Program, using: str, data_class: type[Any] | None) -> Program:
     """Save a program with an idempotency key, or return the one that has the key already."""
     first = _first_with_key(program, using)
     if first is not None:
-        return first
+        return first  # though the same data might no longer fit
+    _fit(program, data_class)
     try:
         with transaction.atomic(using=using):
             program.save(using=using, force_insert=True)

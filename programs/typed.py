@@ -76,23 +76,24 @@ def checked_data(
     program_data: JsonObject | None,
     job_data: JsonObject | None,
     *,
+    data_class: type[Any] | None = None,
     only: Collection[str] | None = None,
 ) -> tuple[JsonObject | None, JsonObject | None]:
     """Return both kinds of data as they are to be stored; None, which is not looked at, stays.
 
-    `only`: the jobs whose own data is looked at; None: that of all. Raises `InvalidProgram` with
-    all errors.
+    `data_class`: another serializer of the program data, beside those of the jobs. `only`: the
+    jobs whose own data is looked at; None: that of all. Raises `InvalidProgram` with all errors.
     """
     errors: list[FieldError] = []
     if program_data is not None:
-        for data_class in program_data_classes(jobs):
-            program_data, found = _fitted(data_class, program_data)
+        for each in program_data_classes(jobs, data_class):
+            program_data, found = _fitted(each, program_data)
             errors += _inside(("program_data",), found)
     if job_data is not None:
         job_data = dict(job_data)
-        for name, data_class in job_data_classes(jobs).items():
+        for name, each in job_data_classes(jobs).items():
             if only is None or name in only:
-                fitted, found = _fitted(data_class, job_data.get(name, {}))
+                fitted, found = _fitted(each, job_data.get(name, {}))
                 errors += _inside(("job_data", name), found)
                 if fitted or name in job_data:
                     job_data[name] = fitted
@@ -103,31 +104,36 @@ def checked_data(
     )
 
 
-def misfits(program: Program) -> list[FieldError]:
-    """Return what of a program's stored data does not fit what its jobs say now. Never raises."""
+def misfits(program: Program, data_class: type[Any] | None = None) -> list[FieldError]:
+    """Return what of a program's stored data does not fit what its jobs say now. Never raises.
+
+    `data_class`: another serializer of the program data, such as that of its definition.
+    """
     jobs = program.jobs if isinstance(program.jobs, list) else []  # rows may be others' work
     own_data = program.job_data if isinstance(program.job_data, dict) else {}
     looked_at: list[tuple[tuple[str, ...], type[Any], Any]] = [
-        (("program_data",), data_class, program.program_data)
-        for data_class in program_data_classes(jobs)
+        (("program_data",), each, program.program_data)
+        for each in program_data_classes(jobs, data_class)
     ]
     looked_at += [
-        (("job_data", name), data_class, own_data.get(name, {}))
-        for name, data_class in job_data_classes(jobs).items()
+        (("job_data", name), each, own_data.get(name, {}))
+        for name, each in job_data_classes(jobs).items()
     ]
     errors: list[FieldError] = []
-    for place, data_class, value in looked_at:
+    for place, each, value in looked_at:
         try:
-            errors += _inside(place, errors_of(data_class, value))
+            errors += _inside(place, errors_of(each, value))
         except Exception as error:  # noqa: BLE001 (the database's, too: the page opens)
             told = f"could not be checked: {type(error).__name__}"
             errors.append(FieldError(place, told))
     return _once(errors)
 
 
-def program_data_classes(jobs: Iterable[Any]) -> list[type[Any]]:
-    """Return the serializers that these jobs have for program data, each once, in their order."""
-    found = (_job_attribute(name, "program_data_class") for name in jobs)
+def program_data_classes(
+    jobs: Iterable[Any], data_class: type[Any] | None = None
+) -> list[type[Any]]:
+    """Return `data_class` and the serializers that these jobs have for program data, each once."""
+    found = (data_class, *(_job_attribute(name, "program_data_class") for name in jobs))
     return list(dict.fromkeys(each for each in found if each is not None))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.dispatch import Signal
 
-from programs import data, registry, signals
+from programs import data, registry, signals, typed
 from programs.conf import settings
 from programs.data import JsonObject
 from programs.errors import InvalidData, InvalidProgram, OperationRefused, ProgramNotFound
@@ -114,7 +114,10 @@ def edit_data(
     reason: str = "",
     epoch: int | None = None,
 ) -> Program:
-    """Put other data in the place of what is stored; None leaves that part as it is."""
+    """Put other data in the place of what is stored; None leaves that part as it is.
+
+    What differs from what is stored must fit what the jobs say of it; old data need not.
+    """
     detail: dict[str, Any] = {}
 
     def edit(current: Program) -> bool:
@@ -126,6 +129,7 @@ def edit_data(
                 raise InvalidProgram("job_data", f"has data for {name!r}, none of the jobs")
             if not isinstance(own, dict):
                 raise InvalidProgram(f"job_data.{name}", "must be a JSON object (a dict)")
+        new_program_data, new_job_data = _fitted(current, new_program_data, new_job_data)
         before = {"program_data": current.program_data, "job_data": current.job_data}
         after = {"program_data": new_program_data, "job_data": new_job_data}
         changed = [part for part, value in after.items() if value is not None]
@@ -214,6 +218,20 @@ def _refuse_internal(program: Program) -> None:
         if job is not None and job.internal:
             message = f"belongs to a job of the engine's own ({name}): it cannot be edited"
             raise InvalidProgram("program_data", message)
+
+
+def _fitted(
+    current: Program, program_data: JsonObject | None, job_data: JsonObject | None
+) -> tuple[JsonObject | None, JsonObject | None]:
+    """Return the data as it is to be stored; what stays as it is, is not looked at."""
+    if program_data == current.program_data:
+        fitted = program_data
+    else:
+        fitted, _ = typed.checked_data(current.jobs, program_data, None)
+    stored = current.job_data if isinstance(current.job_data, dict) else {}
+    given = job_data or {}
+    changed = {name for name in {*given, *stored} if given.get(name) != stored.get(name)}
+    return fitted, typed.checked_data(current.jobs, None, job_data, only=changed)[1]
 
 
 def _object(field: str, value: Any) -> JsonObject | None:
