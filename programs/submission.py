@@ -18,6 +18,7 @@ from programs.errors import IdempotencyConflict, InvalidData, InvalidProgram
 from programs.models import Program, Worker
 from programs.models.clock import Utc, database_now, storable
 from programs.models.columns import DEFAULT_QUEUE, NAME_LENGTH
+from programs.models.definition import NAME_LENGTH as DEFINITION_LENGTH
 from programs.transport.publisher import publish
 
 QUEUE_NAME_LENGTH = 100  # characters
@@ -45,6 +46,7 @@ def create_program(
     idempotency_key: str | None = None,
     created_by: str | None = None,
     data_class: type[Any] | None = None,
+    definition: str | None = None,
     using: str | None = None,
     **unknown: Never,
 ) -> Program:
@@ -54,7 +56,8 @@ def create_program(
     them see. `job_data`: the data of single jobs, keyed by job name. `run_at`: not before this
     moment (with a time zone). `idempotency_key`: unique for ever; the same key with the same
     content returns the first program. `data_class`: a serializer of the program data, beside those
-    that the jobs have. `using`: the database alias, by default `DATABASE`.
+    that the jobs have. `definition`: the name of what it is started from; it is kept, and not
+    looked up. `using`: the database alias, by default `DATABASE`.
 
     Needs no broker and never waits for one. Raises `InvalidProgram`, which names the fields, and
     `IdempotencyConflict`.
@@ -70,6 +73,7 @@ def create_program(
         run_at=run_at,
         idempotency_key=idempotency_key,
         created_by=created_by,
+        definition=definition,
     )
     _refuse_unknown_jobs([program], using)
     if program.idempotency_key is not None:
@@ -160,6 +164,18 @@ def refuse_internal(jobs: Any) -> None:
             raise InvalidProgram(f"jobs[{index}]", told)
 
 
+def unsaved_program(
+    jobs: Any, program_data: Any = None, job_data: Any = None, *, queue: Any = DEFAULT_QUEUE
+) -> Program:
+    """Return the program that these arguments make, checked for their form alone, and not saved.
+
+    For recipes of programs. Raises `InvalidProgram`, which names the field.
+    """
+    return _checked(
+        settings.DATABASE, jobs=jobs, program_data=program_data, job_data=job_data, queue=queue
+    )
+
+
 def _refuse_unknown_fields(names: Iterable[str]) -> None:
     for name in sorted(names):
         if name in ("jobsData", "jobs_data", "jobData"):
@@ -177,6 +193,7 @@ def _checked(
     run_at: Any = None,
     idempotency_key: Any = None,
     created_by: Any = None,
+    definition: Any = None,
 ) -> Program:
     """Return an unsaved program of these arguments, or raise `InvalidProgram`."""
     names = _job_names(jobs)
@@ -190,6 +207,7 @@ def _checked(
         due_at=moment or Utc(),
         idempotency_key=_optional_text("idempotency_key", idempotency_key),
         created_by=_optional_text("created_by", created_by),
+        definition=_optional_text("definition", definition, DEFINITION_LENGTH),
     )
     if program.idempotency_key is not None:
         program.content_hash = _content_hash(program)
@@ -246,8 +264,8 @@ def _text(field: str, value: Any, limit: int) -> str:
     return value
 
 
-def _optional_text(field: str, value: Any) -> str | None:
-    return None if value is None else _text(field, value, TEXT_LENGTH)
+def _optional_text(field: str, value: Any, limit: int = TEXT_LENGTH) -> str | None:
+    return None if value is None else _text(field, value, limit)
 
 
 def _moment(run_at: Any, using: str) -> datetime | None:
@@ -264,23 +282,26 @@ def _moment(run_at: Any, using: str) -> datetime | None:
 
 
 def _refuse_unknown_jobs(programs: Sequence[Program], using: str) -> None:
-    """Refuse job names that neither this process nor any live worker knows.
+    unknown = unknown_jobs({name for program in programs for name in program.jobs}, using)
+    if unknown:
+        raise InvalidProgram("jobs", str(registry.unknown(unknown[0])))
+
+
+def unknown_jobs(names: Iterable[str], using: str) -> list[str]:
+    """Return those job names, sorted, that neither this process nor any live worker knows.
 
     A process without any job of its own, which creates programs for workers elsewhere, can only
-    tell while such a worker is live.
+    tell while such a worker is live. With `UNKNOWN_JOBS` "skip" none counts as unknown.
     """
     if settings.UNKNOWN_JOBS == "skip":
-        return
+        return []
     registered = registry.registered()
-    unknown = {name for program in programs for name in program.jobs} - registered.keys()
+    unknown = set(names) - registered.keys()
     if not unknown:
-        return
+        return []
     elsewhere = Worker.objects.using(using).live().known_jobs()
-    unknown -= elsewhere
     has_own = any(not job.internal for job in registered.values())
-    if not unknown or not (has_own or elsewhere):
-        return
-    raise InvalidProgram("jobs", str(registry.unknown(sorted(unknown)[0])))
+    return sorted(unknown - elsewhere) if has_own or elsewhere else []
 
 
 # Idempotency --------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Schedules: what starts programs by the clock, and how operators say so."""
