@@ -86,11 +86,13 @@ class Search:
         queues = {DEFAULT_QUEUE, *(queue for worker in workers for queue in worker.queues)}
         jobs = {*registry.registered(), *(job for worker in workers for job in worker.jobs)}
         names = {worker.name for worker in workers}
+        defined: set[str] = set()  # until there are definitions
         zone = timezone.get_current_timezone_name()
         when = MOMENT_NAMES[self.moment]
         return [
             self._field("queue", "Queue", offered=queues),
             self._field("job", "Job", offered=jobs),
+            self._field("definition", "Definition", offered=defined),
             self._field("worker", "Held by worker", offered=names),
             self._moment("since", f"{capfirst(when)} since ({zone})"),
             self._moment("until", f"{capfirst(when)} before ({zone})"),

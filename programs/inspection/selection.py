@@ -32,7 +32,7 @@ WINDOW = 50_000  # programs that a search looks at for one page
 COUNTED = 10_000  # the most that is counted of a state: beyond, "more than" is told
 MATCHES_COUNTED = 100_000  # the same of a whole selection, before something is done to all of it
 TEXT_LENGTH = 255  # characters
-PARAMETERS = ("state", "q", "queue", "job", "worker", "since", "until")
+PARAMETERS = ("state", "q", "queue", "job", "definition", "worker", "since", "until")
 
 # When a program came into a state: what its list is ordered by, and what dates are about. The
 # other states have no index in this order, but most often few programs.
@@ -78,6 +78,7 @@ class Selection:
     q: str = ""  # a part of the error message, the creator, the run id or a job's name
     queue: str = ""
     job: str = ""
+    definition: str = ""  # the name of what it was started from
     worker: str = ""  # that holds it now
     since: datetime | None = None  # of `moment`; inclusive
     until: datetime | None = None  # exclusive
@@ -94,6 +95,7 @@ class Selection:
             q=texts["q"],
             queue=texts["queue"],
             job=texts["job"],
+            definition=texts["definition"],
             worker=texts["worker"],
             since=_moment("since", texts["since"]),
             until=_moment("until", texts["until"], timedelta(days=1)),
@@ -116,7 +118,8 @@ class Selection:
     @property
     def is_indexed(self) -> bool:
         """Whether an index finds these programs, however many others there are."""
-        return not (self.queue or self.job or (self.q and not self._is_run_id))
+        is_sought = self.queue or self.job or (self.definition and not self._orders_definition)
+        return not (is_sought or (self.q and not self._is_run_id))
 
     def every(self, using: str | None = None) -> ProgramQuerySet:
         """Return all that match: to be gone through in the background, in the order of keys."""
@@ -180,6 +183,8 @@ class Selection:
             rows = rows.filter(**{f"{self.moment}__gte": self.since})
         if self.until is not None:
             rows = rows.filter(**{f"{self.moment}__lt": self.until})
+        if self.definition and self._orders_definition:
+            rows = rows.filter(definition=self.definition)
         if self.worker:
             rows = rows.filter(worker__isnull=False, worker__startswith=f"{self.worker}/")
         return rows.filter(run_id=self.q) if self._is_run_id else rows
@@ -199,6 +204,11 @@ class Selection:
         return self.state is None or self.state in MOMENTS
 
     @property
+    def _orders_definition(self) -> bool:
+        """Whether an index has the programs of a definition in the order of the list."""
+        return self.moment == "created_at"
+
+    @property
     def _sought(self) -> Q:
         """Return the conditions that no index answers."""
         condition = where(self.state) if self.state and not self._has_order else Q()
@@ -206,6 +216,8 @@ class Selection:
             condition &= Q(queue=self.queue)
         if self.job:
             condition &= _names(self.job)
+        if self.definition and not self._orders_definition:
+            condition &= Q(definition=self.definition)
         if self.q and not self._is_run_id:
             condition &= (
                 Q(error_message__icontains=self.q)

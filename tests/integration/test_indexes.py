@@ -22,6 +22,7 @@ QUESTIONS: dict[str, Callable[[], Any]] = {
     "pause": lambda: Program.objects.in_state(State.PAUSED).order_by("-paused_at")[:50],
     "asked": lambda: Program.objects.in_state(State.STOPPING).order_by("-stop_requested_at")[:50],
     "create": lambda: Program.objects.order_by("-created_at")[:50],
+    "define": lambda: Program.objects.filter(definition="a").order_by("-created_at", "-pk")[:50],
 }
 
 

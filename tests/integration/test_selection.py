@@ -54,6 +54,31 @@ def test_a_state_means_those_that_say_that_they_are_in_it(state: State) -> None:
     assert counts() == dict.fromkeys(State, Count(1, True))
 
 
+def test_a_definition_is_meant_as_it_is_spelt() -> None:
+    wanted = at(1, definition="import")
+    at(2, definition="import-2")
+    at(3)
+
+    assert found(Selection(definition="import")) == {wanted.run_id}
+    assert Selection(definition="import").is_indexed
+    assert found(Selection(definition="imp")) == set()
+
+
+def test_a_definition_is_found_within_a_state_and_dates() -> None:
+    wanted = at(2, definition="import", errored_at=DAY + timedelta(days=5), due_at=None)
+    at(3, definition="import")
+    at(3, definition="other", errored_at=DAY + timedelta(days=5), due_at=None)
+    at(1, definition="import")
+
+    errored = Selection(definition="import", state=State.ERRORED)
+    dated = Selection(definition="import", since=DAY + timedelta(days=1))
+
+    assert found(errored) == {wanted.run_id}
+    assert not errored.is_indexed  # an index has the errored ones, another the definition's
+    assert len(found(dated)) == 2
+    assert len(found(Selection(definition="import", state=State.WAITING))) == 2
+
+
 def test_a_queue_is_meant_as_it_is_spelt() -> None:
     wanted = create_program(["noop"], queue="reports")
     create_program(["noop"], queue="reports-2")
