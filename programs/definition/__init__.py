@@ -4,7 +4,7 @@
 """
 
 from programs.definition.code import DefinitionInCode, register_definition
-from programs.definition.finding import find_definition, start_program, startable
+from programs.definition.finding import check_start, find_definition, start_program
 from programs.definition.finding import known_definitions as definitions
 from programs.definition.recipe import AnyDefinition
 from programs.definition.table import (
@@ -19,11 +19,11 @@ __all__ = [
     "DefinitionInCode",
     "StoredDefinition",
     "change_definition",
+    "check_start",
     "definitions",
     "delete_definition",
     "find_definition",
     "register_definition",
     "save_definition",
     "start_program",
-    "startable",
 ]

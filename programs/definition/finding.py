@@ -39,7 +39,7 @@ def known_definitions(using: str | None = None) -> list[AnyDefinition]:
     return sorted(found, key=lambda each: (each.name, not each.is_in_code))
 
 
-def startable(
+def _startable(
     name: str,
     program_data: JsonObject | None = None,
     job_data: Mapping[str, JsonObject] | None = None,
@@ -90,7 +90,7 @@ def start_program(
     the definition has vanished) and `IdempotencyConflict`.
     """
     return submission.create_program(
-        **startable(name, program_data, job_data, queue=queue, using=using),
+        **_startable(name, program_data, job_data, queue=queue, using=using),
         run_at=run_at,
         idempotency_key=idempotency_key,
         created_by=created_by,
@@ -98,17 +98,11 @@ def start_program(
     )
 
 
-def check_start(
-    name: str, program_data: Any, job_data: Any, *, using: str | None = None
-) -> AnyDefinition:
+def check_start(name: str, program_data: Any, job_data: Any, *, using: str | None = None) -> None:
     """Raise what `start_program` would raise for this data, and start nothing."""
-    arguments = startable(name, program_data, job_data, using=using)
-    program = submission.unsaved_program(
-        arguments["jobs"], arguments["program_data"], arguments["job_data"]
-    )
+    arguments = _startable(name, program_data, job_data, using=using)
+    parts = [arguments[part] for part in ("jobs", "program_data", "job_data")]
+    program = submission.unsaved_program(*parts, queue=arguments["queue"])
     typed.checked_data(
         program.jobs, program.program_data, program.job_data, data_class=arguments["data_class"]
     )
-    definition = find_definition(name, using)
-    assert definition is not None
-    return definition

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.db import router, transaction
-from django.db.models import DO_NOTHING, PROTECT, RESTRICT, Exists, OuterRef, Q
+from django.db.models import DO_NOTHING, PROTECT, RESTRICT, SET_NULL, Exists, OuterRef, Q
 
 from programs.conf import settings
 from programs.models import Program, State
@@ -65,6 +65,8 @@ def _delete(ended: ProgramQuerySet, keys: list[int]) -> int:
         model, key = relation.related_model, relation.field.name
         if model._meta.app_label != Program._meta.app_label:
             continue  # a project's own rows: what its `on_delete` says is Django's to do
+        if getattr(relation, "on_delete", None) is SET_NULL:
+            continue  # ticks of schedules outlive their programs; Django's deletion sees to it
         rows = model._default_manager.using(using)
         while True:  # of one program there may be a hundred thousand
             with transaction.atomic(using=using):

@@ -27,6 +27,17 @@ def storable(moment: datetime, using: str) -> datetime:
     return timezone.make_naive(moment, UTC)
 
 
+def instant(moment: datetime, using: str) -> datetime:
+    """Return what a column of the database `using` holds as an aware moment, in UTC.
+
+    The reverse of `storable`. A naive one in an hour that comes twice is taken for the first.
+    """
+    if timezone.is_naive(moment):
+        is_local = connections[using].vendor == "postgresql"
+        moment = moment.replace(tzinfo=timezone.get_default_timezone() if is_local else UTC)
+    return moment.astimezone(UTC)
+
+
 def now(using: str) -> datetime:
     """Return this process's time as columns have it: to show states, never to decide."""
     return storable(datetime.now(UTC), using)

@@ -8,9 +8,10 @@ from django.db.models import Q
 from programs.conf import settings
 from programs.models.clock import Utc
 from programs.models.program import Program
-from programs.models.state import OPEN
+from programs.models.schedule import Schedule
 
 KEPT = 1_000  # ticks of one schedule
+BATCH = 500  # of older ones, that are forgotten at a time
 
 
 class TickOutcome(models.TextChoices):
@@ -29,7 +30,7 @@ class TickQuerySet(models.QuerySet["Tick"]):
 
     def running(self) -> TickQuerySet:
         """Those whose program has not ended."""
-        return self.filter(program__in=Program.objects.using(self.db).filter(OPEN))
+        return self.filter(program__in=Program.objects.using(self.db).open())
 
 
 class TickManager(models.Manager["Tick"]):
@@ -70,10 +71,15 @@ class Tick(models.Model):
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S}: {self.outcome}"
 
-    def forget_older(self) -> None:
+    @classmethod
+    def forget_older(cls, schedule: Schedule) -> None:
         """Keep `KEPT` ticks of the schedule; of older ones, those whose program is still open."""
-        same = Tick.objects.using(self._state.db).filter(schedule_id=self.schedule_id)
-        if (first := same.values_list("at", flat=True)[KEPT:][:1].first()) is None:
+        same = cls.objects.using(schedule.alias).filter(schedule=schedule).order_by("-at")
+        first = next(iter(same.values_list("at", flat=True)[KEPT : KEPT + 1]), None)
+        if first is None:
             return
-        older = same.filter(at__lte=first)
-        older.exclude(Q(pk__in=older.running().values("pk"))).delete()
+        is_open = Q(program__in=Program.objects.using(schedule.alias).open().values("pk"))
+        older = same.filter(at__lte=first).exclude(is_open)
+        # By their keys: MySQL deletes from no table that it asks at the same time.
+        keys = list(older.values_list("pk", flat=True)[:BATCH])
+        same.filter(pk__in=keys).delete()

@@ -5,17 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
-
-from django.db import connections
-from django.utils import timezone
 
 from programs import registry
 from programs.conf import settings
 from programs.data import JsonObject
 from programs.errors import IdempotencyConflict, InvalidProgram
 from programs.models import Program, Webhook
+from programs.models.clock import instant
 from programs.models.columns import DEFAULT_QUEUE, NAME_LENGTH
 from programs.models.deadlines import answer_expected
 from programs.submission import create_program, create_programs
@@ -87,11 +85,7 @@ class End:
 
     def _instant(self, moment: datetime) -> str:
         """Return a moment in UTC, whether or not the project uses time zones."""
-        if timezone.is_naive(moment):
-            is_local = connections[self.program.alias].vendor == "postgresql"
-            zone = timezone.get_default_timezone() if is_local else UTC
-            moment = moment.replace(tzinfo=zone)
-        return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return instant(moment, self.program.alias).isoformat().replace("+00:00", "Z")
 
 
 def deliver(webhook: Webhook, ends: Sequence[End], using: str) -> int:

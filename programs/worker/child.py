@@ -33,6 +33,7 @@ def main() -> None:
     # Only now: these need the apps.
     from programs import logs
     from programs.conf import settings
+    from programs.scheduling.firing import Clock, fire_due
     from programs.transport.consumer import Consumer
     from programs.transport.publisher import flush
     from programs.webhooks.catching_up import CatchUp, catch_up
@@ -48,11 +49,13 @@ def main() -> None:
     ear = threading.Thread(target=listen, args=(orders, crew), name="supervisor", daemon=True)
     ear.start()
     consumer = Consumer(plan.queues, crew.inbox, prefetch=plan.threads) if hinted else None
-    webhooks = CatchUp()
+    webhooks, clock = CatchUp(), Clock()
     if plan.burst:
         catch_up()  # there may be no other worker: what is missing runs in this one
+        fire_due()
     else:
         webhooks.start()
+        clock.start()
     crew.start()
     os.write(answers, READY)
     if consumer is not None:
@@ -61,6 +64,7 @@ def main() -> None:
         if terminated:
             crew.drain()
     webhooks.end()
+    clock.end()
     if consumer is not None:
         consumer.stop(timeout=2.0)
     flush(timeout=1.0)

@@ -1,0 +1,156 @@
+"""Firing: what each worker does so that schedules tick, once each, however many workers there are.
+
+All that a tick does is one transaction: it moves the schedule on, if nobody else has done so, and
+writes the tick's row and its program. A worker that dies in between has done nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from datetime import datetime, timedelta
+
+from django.db import Error as DatabaseError
+from django.db import connections, reset_queries, transaction
+from django.db.models import Q
+
+from programs.conf import settings
+from programs.definition import find_definition
+from programs.errors import InvalidSchedule
+from programs.models import Schedule, Tick
+from programs.models.clock import Utc, database_now, instant, storable
+from programs.models.deadlines import answer_expected
+from programs.models.persistence import TRANSIENT_ERRORS
+from programs.scheduling.ticking import Moments, refuse, start_queued, tick
+from programs.scheduling.timetable import Timetable
+
+logger = logging.getLogger(__name__)
+
+INTERVAL = 1.0  # seconds between two looks
+BATCH = 500  # schedules of one look
+PATIENCE = timedelta(seconds=60)  # how long a definition is left to workers that know it
+
+_told: set[tuple[int, str]] = set()  # what this process cannot do, told once
+
+
+class Clock(threading.Thread):
+    """The thread of a child that looks for ticks whose time has come."""
+
+    def __init__(self) -> None:
+        super().__init__(name="schedules", daemon=True)
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        while not self._ended.wait(INTERVAL * random.uniform(0.5, 1.0)):
+            fire_due()
+        connections.close_all()
+
+    def end(self) -> None:
+        """Look no more."""
+        self._ended.set()
+
+
+def fire_due(using: str | None = None, now: datetime | None = None) -> int:
+    """Fire what is due, and return how many programs were started; never raises.
+
+    `now`: a moment to take for the present, for tests; by default the database's clock tells.
+    """
+    using = using or settings.DATABASE
+    started = 0
+    try:
+        with answer_expected(using):
+            due = Schedule.objects.using(using).pending()
+            if now is not None:
+                due = Schedule.objects.using(using).filter(
+                    Q(next_at__lte=storable(now, using)) | Q(queued_at__isnull=False)
+                )
+            found = list(due.order_by("next_at")[:BATCH])
+            if not found:
+                return 0
+            moment = now or instant(database_now(using), using)
+        # Each worker in an order of its own: they need not wait for each other's rows.
+        random.shuffle(found)
+        for schedule in found:
+            with answer_expected(using):
+                started += _fire_safely(schedule, moment, using)
+    except TRANSIENT_ERRORS as error:
+        logger.warning(
+            "the database does not say which schedules are due, trying again: %s",
+            str(error).strip(),
+            extra={"action": "schedules_failed"},
+        )
+        _close(using)
+    except Exception:  # (ours: the thread must not die of it)
+        logger.exception("the schedules are not looked at", extra={"action": "schedules_failed"})
+        _close(using)
+    reset_queries()  # with DEBUG, Django remembers them, by the thousand
+    return started
+
+
+def _close(using: str) -> None:
+    if not connections[using].in_atomic_block:
+        connections[using].close()
+
+
+def _fire_safely(schedule: Schedule, now: datetime, using: str) -> int:
+    """Fire one schedule; an error of its own must not keep the others from ticking."""
+    try:
+        return _fire(schedule, now, using)
+    except TRANSIENT_ERRORS:
+        raise
+    except InvalidSchedule as error:
+        # A package or a time zone that is missing here: other workers may have it.
+        if (schedule.pk, str(error)) not in _told:
+            _told.add((schedule.pk, str(error)))
+            logger.error("%s cannot tick here: %s", schedule, error, extra=_extra(schedule))
+    except DatabaseError as error:
+        logger.error("%s did not tick: %s", schedule, error, exc_info=error, extra=_extra(schedule))
+        _close(using)
+    return 0
+
+
+def _extra(schedule: Schedule) -> dict[str, object]:
+    return {"action": "schedule_failed", "schedule": schedule.pk}
+
+
+def _fire(schedule: Schedule, now: datetime, using: str) -> int:
+    """Start what waits, then tick, each in a transaction of its own."""
+    started = 0
+    if schedule.queued_at is not None:
+        with transaction.atomic(using=using):
+            started += start_queued(schedule)
+    if schedule.next_at is None or (first := instant(schedule.next_at, using)) > now:
+        return started
+    is_known = find_definition(schedule.definition, using) is not None
+    if not is_known and now - first <= PATIENCE:
+        return started  # a worker with other code may know it
+    timetable = Timetable(schedule.cron, schedule.interval, schedule.time_zone)
+    moments = Moments.of(schedule, timetable, first, now)
+    following = timetable.after(moments.last)
+    while following is not None and storable(following, using) <= moments.highest:
+        following = timetable.after(following)
+    with transaction.atomic(using=using):
+        if not _move_on(schedule, following, using):
+            return started  # another worker was quicker, or an operator
+        # As it is behind the lock: what waits, say, may have been started meanwhile.
+        locked = Schedule.objects.using(using).get(pk=schedule.pk)
+        if is_known:
+            started += tick(locked, moments)
+        else:
+            refuse(locked, moments)
+        Tick.forget_older(locked)
+    return started
+
+
+def _move_on(schedule: Schedule, following: datetime | None, using: str) -> bool:
+    """Let the schedule tick next at `following`, unless it has been moved on or changed."""
+    next_at = None if following is None else storable(following, using)
+    same = Schedule.objects.using(using).filter(
+        pk=schedule.pk,
+        next_at=schedule.next_at,
+        cron=schedule.cron,
+        interval=schedule.interval,
+        time_zone=schedule.time_zone,
+    )
+    return bool(same.update(next_at=next_at, updated_at=Utc()))
