@@ -14,6 +14,7 @@ from rest_framework.viewsets import ViewSet
 
 from programs.api.errors import (
     MEDIA_TYPE,
+    Invalid,
     Unavailable,
     encodable,
     note_outage,
@@ -26,6 +27,8 @@ from programs.api.query import Query
 from programs.api.schema import Schema
 from programs.api.throttles import Throttle
 from programs.conf import settings
+from programs.inspection import may_reveal
+from programs.inspection.masks import restored, stray_masks
 from programs.models import Program
 
 VIEW = "programs.view_program"
@@ -81,6 +84,27 @@ class Endpoint(ViewSet):
         if program is None:
             raise NotFound(encodable(f"There is no program with the run id {run_id!r:.300}."))
         return program
+
+    def idempotency_key(self, fields: Mapping[str, Any]) -> dict[str, str]:
+        """Return the key of the header as a field, which must not say something else."""
+        key = self.request.headers.get("Idempotency-Key")
+        if key is None:
+            return {}
+        if fields.get("idempotency_key") not in (None, key):
+            raise Invalid("idempotency_key", "differs from the header Idempotency-Key")
+        return {"idempotency_key": key}
+
+    def unmasked(self, stored_in: object, part: str, given: Any) -> Any:
+        """Return data with the secrets that the user has seen as masks, as they are stored.
+
+        `stored_in`: what has a `part`: a program, say.
+        """
+        if given is None or may_reveal(self.request.user):
+            return given
+        stored = getattr(stored_in, part)
+        if stray := stray_masks(part, given, stored):
+            raise Invalid(part, f"{stray[0]} is masked, and no secret is stored there")
+        return restored(part, given, stored)
 
     # Errors -----------------------------------------------------------------------------------
 

@@ -19,9 +19,11 @@ from rest_framework.views import exception_handler, set_rollback
 from programs.conf import settings
 from programs.errors import (
     IdempotencyConflict,
-    InvalidProgram,
+    InvalidInput,
     OperationRefused,
     ProgramNotFound,
+    UnknownDefinition,
+    UnknownSchedule,
 )
 from programs.models.persistence import is_outage, note_failure
 
@@ -81,9 +83,9 @@ class Missing(PermissionDenied):
 
 def translated(error: Exception) -> Exception:
     """Return what the client is told of `error`; another error is returned as it is."""
-    if isinstance(error, InvalidProgram):
+    if isinstance(error, InvalidInput):
         return Invalid(*error.errors[0], *error.errors[1:])
-    if isinstance(error, ProgramNotFound):
+    if isinstance(error, (ProgramNotFound, UnknownDefinition, UnknownSchedule)):
         return NotFound(encodable(str(error)))
     if isinstance(error, (IdempotencyConflict, OperationRefused)):
         return Conflict(encodable(str(error)))

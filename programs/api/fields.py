@@ -13,7 +13,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from programs.api.errors import encodable
+from programs.definition.recipe import DESCRIPTION_LENGTH, NAME
 from programs.models.columns import NAME_LENGTH
+from programs.models.definition import NAME_LENGTH as DEFINITION_LENGTH
 from programs.submission import QUEUE_NAME_LENGTH, TEXT_LENGTH
 
 ModelT = TypeVar("ModelT", bound=Model)
@@ -69,9 +71,21 @@ class QueueField(PlainField):
     """The name of a queue."""
 
 
+@extend_schema_field(
+    {"type": "string", "maxLength": DEFINITION_LENGTH, "pattern": f"^{NAME.pattern}$"}
+)
+class DefinitionField(PlainField):
+    """The name of a definition."""
+
+
 @extend_schema_field({"type": "string", "minLength": 1, "maxLength": TEXT_LENGTH, "pattern": r"\S"})
 class KeyField(PlainField):
     """An idempotency key."""
+
+
+@extend_schema_field({"type": "string", "maxLength": DESCRIPTION_LENGTH})
+class DescriptionField(PlainField):
+    """What something is for."""
 
 
 @extend_schema_field({"type": "string", "format": "date-time"})

@@ -41,6 +41,7 @@ LISTING = [
     parameter("state", {"type": "string", "enum": State.values}, "Those in this state."),
     parameter("queue", TEXT, "Those of this queue."),
     parameter("job", TEXT, "Those with this job among their jobs."),
+    parameter("definition", TEXT, "Those that were started from this definition."),
     parameter("worker", TEXT, "Those that this worker holds now."),
     parameter("q", TEXT, "A part of the error message, the creator, the run id or a job's name."),
     *DATES,

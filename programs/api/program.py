@@ -88,11 +88,7 @@ class ProgramEndpoint(steering.Steering):
         It is stored even while the broker is down: workers find it in the database.
         """
         fields = self.body(CreationSerializer)
-        key = request.headers.get("Idempotency-Key")
-        if key is not None:
-            if fields.get("idempotency_key") not in (None, key):
-                raise Invalid("idempotency_key", "differs from the header Idempotency-Key")
-            fields["idempotency_key"] = key
+        fields.update(self.idempotency_key(fields))
         submission.refuse_internal(fields["jobs"])
         program = submission.create_program(**fields, created_by=self.by)
         if program.created_by != self.by:

@@ -103,7 +103,9 @@ class Schema(AutoSchema):
         problems = {400: INVALID, **EVERYWHERE}
         if "{" in self.path:
             problems[404] = MISSING
-        return problems | WITH_BODY if self.method == "POST" else problems
+        if self.method == "DELETE":
+            problems[409] = WITH_BODY[409]
+        return problems | WITH_BODY if self.method in ("POST", "PATCH") else problems
 
 
 def described(**told: Any) -> Callable[[ViewT], ViewT]:

@@ -8,6 +8,8 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from programs.api.fields import (
+    DefinitionField,
+    DescriptionField,
     JobsField,
     KeyField,
     MomentField,
@@ -140,3 +142,54 @@ class RetrySerializer(EditSerializer):
     """Where to begin again, and with which data; by default where it ended, as it is stored."""
 
     from_step = WholeField(required=False, help_text="The first step is 0.")
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Two jobs",
+            {
+                "name": "nightly-orders",
+                "description": "Imports the orders of a day.",
+                "jobs": ["import_orders", "send_report"],
+                "program_data": {"year": 2026},
+            },
+            request_only=True,
+        )
+    ]
+)
+class DefinitionBodySerializer(StrictSerializer):
+    """What a definition is made of. Data may lack what is to be given at the start."""
+
+    name = DefinitionField(help_text="By which programs are started from it. It stays as it is.")
+    jobs = JobsField(help_text=JOBS)
+    description = DescriptionField(required=False, help_text="What it is for.")
+    program_data = ObjectField(required=False, allow_null=True, help_text=PROGRAM_DATA)
+    job_data = ObjectsField(required=False, allow_null=True, help_text=JOB_DATA)
+    queue = QueueField(required=False, help_text=QUEUE)
+
+
+class DefinitionChangeSerializer(StrictSerializer):
+    """What is to be another. What is absent stays. Programs that exist do not change."""
+
+    jobs = JobsField(required=False, help_text=JOBS)
+    description = DescriptionField(required=False, help_text="What it is for.")
+    program_data = ObjectField(required=False, help_text=PROGRAM_DATA)
+    job_data = ObjectsField(required=False, help_text=JOB_DATA)
+    queue = QueueField(required=False, help_text=QUEUE)
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("For a day", {"program_data": {"day": "2026-11-24"}}, request_only=True),
+        OpenApiExample("As it is defined", {}, request_only=True),
+    ]
+)
+class StartSerializer(StrictSerializer):
+    """What is to be other than in the definition: data is merged over its own, key by key."""
+
+    program_data = ObjectField(required=False, allow_null=True, help_text=PROGRAM_DATA)
+    job_data = ObjectsField(required=False, allow_null=True, help_text=JOB_DATA)
+    queue = QueueField(required=False, allow_null=True, help_text=f"{QUEUE} Its own by default.")
+    run_at = MomentField(required=False, allow_null=True, help_text=RUN_AT)
+    idempotency_key = KeyField(required=False, allow_null=True, help_text=KEY)

@@ -12,7 +12,6 @@ from rest_framework.response import Response
 
 from programs import bulk, operations
 from programs.api.endpoint import VIEW, Endpoint
-from programs.api.errors import Invalid
 from programs.api.permissions import require
 from programs.api.representations import ProgramDetailSerializer
 from programs.api.schema import described
@@ -24,7 +23,6 @@ from programs.api.serializers import (
 )
 from programs.conf import settings
 from programs.inspection import may_reveal
-from programs.inspection.masks import restored, stray_masks
 from programs.models import Program, Verb
 
 DATA_PARTS = ("program_data", "job_data")
@@ -103,7 +101,7 @@ class Steering(Endpoint):
         if not may_reveal(request.user):
             program = self.program(run_id)
             fields.setdefault("epoch", program.epoch)  # these are its secrets, and no later ones
-            given = {part: self._unmasked(program, part, own) for part, own in given.items()}
+            given = {part: self.unmasked(program, part, own) for part, own in given.items()}
         return self._do(operations.edit_data, run_id, {**fields, **given})
 
     def _require_for(self, verb: Verb, run_id: str) -> None:
@@ -117,18 +115,9 @@ class Steering(Endpoint):
 
     def _changes(self, program: Program, given: dict[str, Any]) -> dict[str, Any]:
         """Return of the data what differs from what is stored."""
-        whole = {part: self._unmasked(program, part, own) for part, own in given.items()}
+        whole = {part: self.unmasked(program, part, own) for part, own in given.items()}
         return {
             part: own
             for part, own in whole.items()
             if own is not None and own != getattr(program, part)
         }
-
-    def _unmasked(self, program: Program, part: str, given: Any) -> Any:
-        """Return the data with the secrets that the user has seen as masks."""
-        if given is None or may_reveal(self.request.user):
-            return given
-        stored = getattr(program, part)
-        if stray := stray_masks(part, given, stored):
-            raise Invalid(part, f"{stray[0]} is masked, and no secret is stored there")
-        return restored(part, given, stored)

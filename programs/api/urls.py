@@ -7,6 +7,7 @@ from typing import Any
 from django.db.transaction import non_atomic_requests
 from rest_framework.routers import SimpleRouter
 
+from programs.api.definition import DefinitionEndpoint
 from programs.api.description import DescriptionEndpoint
 from programs.api.job import JobEndpoint
 from programs.api.operation import OperationEndpoint
@@ -20,6 +21,7 @@ app_name = "programs"
 
 router = SimpleRouter()
 router.register("programs", ProgramEndpoint, basename="program")
+router.register("definitions", DefinitionEndpoint, basename="definition")
 router.register("jobs", JobEndpoint, basename="job")
 router.register("workers", WorkerEndpoint, basename="worker")
 router.register("queues", QueueEndpoint, basename="queue")

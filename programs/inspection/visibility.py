@@ -22,6 +22,7 @@ PROGRAM_FIELDS = (
     "queue",
     "error_message",
     "created_by",
+    "definition",
     "idempotency_key",
     "worker",
     "epoch",

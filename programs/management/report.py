@@ -113,6 +113,7 @@ def description(program: Program, *, reveal: bool, tracebacks: bool) -> Iterator
     told = {
         "why": reason and reason.text,
         "error": error_of(program),
+        "from": program.definition,
         "queue": program.queue,
         "created": f"{moment(program.created_at)}{by}",
         "key": program.idempotency_key,

@@ -75,6 +75,17 @@ def test_retries_are_counted(grace: Client) -> None:
     assert len(found(grace, step_retry_count__gte=0)) == 3
 
 
+@pytest.mark.parametrize("ordering", ["", "created_at"])
+def test_a_definition_finds_what_was_started_from_it(grace: Client, ordering: str) -> None:
+    started, _ = (create_program(["noop"], definition=name) for name in ("orders", None))
+
+    query = {"definition": "orders", **({"ordering": ordering} if ordering else {})}
+
+    assert found(grace, **query) == [started.run_id]
+    (shown,) = grace.get(PROGRAMS, query).json()["results"]
+    assert shown["definition"] == "orders"
+
+
 @pytest.mark.parametrize("page_size", [1, 2, 3, 7])
 @pytest.mark.parametrize(
     ("ordering", "is_reversed"), [("", True), ("-created_at", True), ("created_at", False)]

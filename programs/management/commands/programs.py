@@ -26,6 +26,7 @@ class Command(OperatorCommand):
         parser.add_argument("--q", metavar="TEXT", help="in error, creator, run id or job names")
         parser.add_argument("--queue")
         parser.add_argument("--job", help="the name of one of its jobs")
+        parser.add_argument("--definition", help="the name of what it was started from")
         parser.add_argument("--worker", help="the name of the worker that holds it now")
         parser.add_argument(
             "--since",

@@ -1,0 +1,77 @@
+"""What comes out as JSON of definitions and schedules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+
+from programs.api.fields import NamesField, StoredField
+from programs.conf import settings
+from programs.definition import AnyDefinition
+from programs.inspection import visible, visible_job_data
+from programs.inspection.runs import Record, record_of
+
+
+class DefinitionSerializer(serializers.Serializer[AnyDefinition]):
+    """A definition in a list: without its data."""
+
+    name = serializers.CharField()
+    description = serializers.CharField(allow_blank=True)
+    jobs = NamesField()
+    queue = serializers.CharField()
+    is_in_code = serializers.BooleanField(help_text="If not, an operator made it.")
+    is_shadowed = serializers.BooleanField(
+        help_text="Whether one in code has the same name: that one is found and started."
+    )
+    missing_jobs = serializers.SerializerMethodField(
+        help_text="Those of its jobs that neither this server nor a live worker knows: with one it "
+        "does not start."
+    )
+
+    @extend_schema_field(NamesField)
+    def get_missing_jobs(self, definition: AnyDefinition) -> list[str]:
+        return sorted(self.context["unknown"] & set(definition.jobs))
+
+
+@extend_schema_serializer(many=False)
+class DefinitionPageSerializer(serializers.Serializer[Any]):
+    """Some definitions, and the way to the next ones."""
+
+    results = DefinitionSerializer(many=True)
+    next = serializers.URLField(allow_null=True, help_text="The next page; null at the end.")
+
+
+class RecordSerializer(serializers.Serializer[Record]):
+    """What became of the last 100 programs that ended; times in seconds, of those that finished."""
+
+    finished = serializers.IntegerField()
+    errored = serializers.IntegerField()
+    stopped = serializers.IntegerField()
+    success_rate = serializers.FloatField(allow_null=True, help_text="From 0 to 1.")
+    median = serializers.FloatField(allow_null=True)
+    percentile_95 = serializers.FloatField(allow_null=True)
+
+
+class DefinitionDetailSerializer(DefinitionSerializer):
+    """A definition with its data, and how its programs went."""
+
+    program_data = serializers.SerializerMethodField()
+    job_data = serializers.SerializerMethodField()
+    created_at = serializers.DateTimeField(source="row.created_at", allow_null=True, default=None)
+    updated_at = serializers.DateTimeField(source="row.updated_at", allow_null=True, default=None)
+    created_by = serializers.CharField(source="row.created_by", allow_null=True, default=None)
+    record = serializers.SerializerMethodField()
+
+    @extend_schema_field(StoredField)
+    def get_program_data(self, definition: AnyDefinition) -> Any:
+        return visible(definition.program_data, self.context["request"].user)
+
+    @extend_schema_field(StoredField)
+    def get_job_data(self, definition: AnyDefinition) -> Any:
+        return visible_job_data(definition.job_data, self.context["request"].user)
+
+    @extend_schema_field(RecordSerializer)
+    def get_record(self, definition: AnyDefinition) -> Any:
+        return RecordSerializer(record_of(definition.name, settings.DATABASE)).data
