@@ -1,4 +1,4 @@
-"""The jobs that a program can be made of."""
+"""The jobs that a program can be made of, and the definitions that name some."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from inspect import cleandoc
 
 from programs import registry
 from programs.admin.text import legible
-from programs.models import Worker
+from programs.definition.code import registered_definitions
+from programs.models import Definition, Worker
+
+OFFERED_AT_MOST = 500  # names of definitions that a field proposes
 
 
 @dataclass(frozen=True)
@@ -43,3 +46,9 @@ def known_jobs(cloned: Iterable[str] = ()) -> list[KnownJob]:
         *(KnownJob.of(name, "Known to live workers only.") for name in sorted(elsewhere)),
         *(KnownJob.of(name, "Known to nobody now.") for name in sorted(nowhere)),
     ]
+
+
+def defined_names() -> list[str]:
+    """Return names of definitions, to be proposed by fields: those in code, and as many others."""
+    stored = Definition.objects.values_list("name", flat=True)[:OFFERED_AT_MOST]
+    return sorted({*registered_definitions(), *stored})

@@ -73,6 +73,7 @@ class ListPage(BulkActions):
                 Row.of(program, search.moment),
                 self.url_of("change", program),
                 f"?{search.query(queue=program.queue)}" if program.queue else "",
+                f"?{search.query(definition=program.definition)}" if program.definition else "",
             )
             for program in page.programs
         ]

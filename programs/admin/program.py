@@ -8,11 +8,12 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.urls import URLPattern, path
+from django.urls import NoReverseMatch, URLPattern, path, reverse
 
 from programs import registry
 from programs.admin import facts
 from programs.admin.creation import CreationPage
+from programs.admin.definition_pages import ADD as ADD_DEFINITION
 from programs.admin.json_view import json_view
 from programs.admin.levers import LEVERS, Lever, fitting
 from programs.admin.listing import ListPage
@@ -21,6 +22,7 @@ from programs.admin.outcomes import bulk_outcomes
 from programs.admin.overview import OverviewPage
 from programs.admin.steps import outlook, steps_of
 from programs.admin.text import legible
+from programs.definition import find_definition
 from programs.errors import InvalidProgram, OperationRefused
 from programs.inspection import may_reveal, visible, visible_job_data
 from programs.models import Program, Verb
@@ -71,6 +73,9 @@ class ProgramAdmin(ListPage, CreationPage, OverviewPage):
                 for lever in fitting(program)
             ],
             "clone_url": self._clone_url(request, program),
+            "save_url": self._save_url(request, program),
+            "definition": legible(program.definition),
+            "definition_url": self._definition_url(request, program),
             "bulk": bulk_outcomes(program),
             "summary": facts.summary(program),
             "steps": steps,
@@ -88,6 +93,26 @@ class ProgramAdmin(ListPage, CreationPage, OverviewPage):
         if not self.has_add_permission(request) or registry.is_internal(program.jobs):
             return ""
         return f"{self.url_of('add')}?clone={program.pk}"
+
+    def _save_url(self, request: HttpRequest, program: Program) -> str:
+        """Return where the program is saved as a definition, if the user may make one."""
+        if not ADD_DEFINITION.is_held(request) or registry.is_internal(program.jobs):
+            return ""
+        return self._of_definitions("add", f"?program={program.pk}")
+
+    def _definition_url(self, request: HttpRequest, program: Program) -> str:
+        """Return the page of what it was started from, which may be gone."""
+        name = program.definition
+        if not name or not request.user.has_perm("programs.view_definition"):
+            return ""
+        return self._of_definitions("change", "", name) if find_definition(name) else ""
+
+    def _of_definitions(self, page: str, query: str, *names: str) -> str:
+        view = f"admin:programs_definition_{page}"
+        try:
+            return f"{reverse(view, args=names, current_app=self.admin_site.name)}{query}"
+        except NoReverseMatch:  # a site may show programs alone
+            return ""
 
     def steer_view(self, request: HttpRequest, object_id: str, lever: Lever) -> HttpResponse:
         """Ask for the reason, and what else the operation needs, and call the operation."""

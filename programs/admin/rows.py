@@ -30,6 +30,7 @@ class Row:
     failed: bool
     when: str
     queue: str
+    definition: str  # that it was started from; empty: none
     created: str
     creator: str
 
@@ -49,6 +50,7 @@ class Row:
             failed=bool(facts.error(program)),
             when=moment(when),
             queue=legible(program.queue) or NOTHING,
+            definition=legible(program.definition),
             created=moment(program.created_at),
             creator=legible(program.created_by) or NOTHING,
         )

@@ -11,6 +11,7 @@ from django.utils.http import urlencode
 from django.utils.text import capfirst
 
 from programs import registry
+from programs.admin.catalog import defined_names
 from programs.admin.text import legible
 from programs.errors import InvalidProgram
 from programs.inspection import Page, Selection
@@ -86,13 +87,12 @@ class Search:
         queues = {DEFAULT_QUEUE, *(queue for worker in workers for queue in worker.queues)}
         jobs = {*registry.registered(), *(job for worker in workers for job in worker.jobs)}
         names = {worker.name for worker in workers}
-        defined: set[str] = set()  # until there are definitions
         zone = timezone.get_current_timezone_name()
         when = MOMENT_NAMES[self.moment]
         return [
             self._field("queue", "Queue", offered=queues),
             self._field("job", "Job", offered=jobs),
-            self._field("definition", "Definition", offered=defined),
+            self._field("definition", "Definition", offered=set(defined_names())),
             self._field("worker", "Held by worker", offered=names),
             self._moment("since", f"{capfirst(when)} since ({zone})"),
             self._moment("until", f"{capfirst(when)} before ({zone})"),

@@ -1,4 +1,4 @@
-"""The ways between the console's parts: programs, queues, workers, operations, webhooks."""
+"""The ways between the console's parts: programs, definitions, schedules, queues, workers …"""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from django.urls import NoReverseMatch, reverse
 PARTS = (
     ("programs_program_overview", "Overview", "view_program"),
     ("programs_program_changelist", "Programs", "view_program"),
+    ("programs_definition_changelist", "Definitions", "view_definition"),
+    ("programs_schedule_changelist", "Schedules", "view_schedule"),
     ("programs_queue_changelist", "Queues", "view_queue"),
     ("programs_worker_changelist", "Workers", "view_worker"),
     ("programs_operation_changelist", "Operations", "view_operation"),

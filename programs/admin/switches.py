@@ -1,4 +1,4 @@
-"""What an operator does to a queue or a worker: each deed has a page that asks for the reason."""
+"""What an operator does to a queue, a worker or a schedule: each deed on a page of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from programs.admin.forms import ConsoleForm
 from programs.admin.pages import ConsolePages
 from programs.admin.sections import sections
 from programs.admin.text import legible
-from programs.errors import InvalidProgram, OperationRefused
+from programs.errors import InvalidInput, OperationRefused, UnknownDefinition
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Switch:
     name: str  # of its page, in the URL
     label: str
     meaning: str
-    done: str
+    done: str  # of the subject, and of what the deed returned
     permission: str  # a codename of the app
     permission_name: str  # as the admin calls it
     act: Callable[..., Any]
@@ -60,33 +60,42 @@ class SwitchPages(ConsolePages):
         url = reverse("admin:programs_program_changelist", current_app=self.admin_site.name)
         return f"{url}?{urlencode(filters)}"
 
+    def program_url(self, pk: int) -> str:
+        """Return the address of the page of one program."""
+        name = "admin:programs_program_change"
+        return reverse(name, args=[pk], current_app=self.admin_site.name)
+
     def section(self, request: HttpRequest, page: str, context: dict[str, Any]) -> HttpResponse:
         """Return a page with the ways to the other parts of the console."""
         ways = sections(request, self.admin_site.name)
         return self.render(request, page, {"sections": ways, **context})
 
-    def switch(self, request: HttpRequest, switch: Switch, subject: str) -> HttpResponse:
-        """Ask for the reason, and do it."""
+    def switch(
+        self, request: HttpRequest, switch: Switch, subject: object, *, back: str = "", to: str = ""
+    ) -> HttpResponse:
+        """Ask for the reason, and do it. `back`: where one came from; `to`: where one goes then."""
         if not switch.is_permitted(request):
             raise PermissionDenied
+        back = back or self._way_back(request)
         form = SwitchForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
+            by, told = str(request.user.get_username()), str(subject)
             try:
-                switch.act(subject, by=str(request.user.get_username()), **form.cleaned_data)
-            except InvalidProgram as error:
-                form.refuse(error)
-            except OperationRefused as refusal:
+                result = switch.act(subject, by=by, **form.cleaned_data)
+            except (OperationRefused, UnknownDefinition) as refusal:
                 self.message_user(request, legible(refusal), messages.ERROR)
-                return HttpResponseRedirect(self._way_back(request))
+                return HttpResponseRedirect(back)
+            except InvalidInput as error:
+                form.refuse(error)
             else:
-                self.message_user(request, legible(switch.done.format(subject)))
-                return HttpResponseRedirect(self._way_back(request))
+                self.message_user(request, legible(switch.done.format(told, result)))
+                return HttpResponseRedirect(to or back)
         context = {
             "title": f"{switch.label}: {legible(subject)}",
             "form": form,
             "switch": switch,
             "subject": legible(subject),
-            "back": self._way_back(request),
+            "back": back,
         }
         return self.section(request, "switch", context)
 

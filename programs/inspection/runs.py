@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 from statistics import median
+from typing import Any
 
 from django.db.models import Subquery
 
@@ -57,7 +58,7 @@ def newest_runs(definition: str, limit: int, using: str | None = None) -> list[P
 
 def last_runs(definitions: Iterable[str], using: str | None = None) -> dict[str, Program]:
     """Return the newest program of each of these definitions that has one, in one query."""
-    newest = [Subquery(_runs(name, using).values("pk")[:1]) for name in definitions]
+    newest: list[Any] = [Subquery(_runs(name, using).values("pk")[:1]) for name in definitions]
     if not newest:
         return {}
     rows = Program.objects.using(using or settings.DATABASE).filter(pk__in=newest)

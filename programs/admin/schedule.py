@@ -1,0 +1,225 @@
+"""Schedules: the list, the page of one with its ticks, and what is done to one."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.urls import URLPattern, path
+from django.utils.http import urlencode
+from django.utils.text import capfirst
+
+from programs import scheduling
+from programs.admin import facts
+from programs.admin.json_view import json_view
+from programs.admin.schedule_facts import (
+    MANAGE,
+    ShownSchedule,
+    explained,
+    next_runs,
+    shown_ticks,
+    state_of,
+)
+from programs.admin.schedule_writing import WritingPages
+from programs.admin.switches import Switch
+from programs.admin.text import legible, moment
+from programs.admin.tools import Tool
+from programs.definition import find_definition
+from programs.inspection import may_reveal, visible, visible_job_data
+from programs.models import CatchUp, Overlap, Schedule
+from programs.models.definition import NAME_LENGTH
+
+SHOWN = 50
+TICKS_SHOWN = 50
+
+RUN = Switch(
+    "run",
+    "Run now",
+    "A program is started at once, also while the schedule is paused and beside programs that are "
+    "open. Its next moments stay as they are.",
+    "{0} has started program {1}.",
+    *MANAGE,
+    scheduling.run_schedule,
+)
+PAUSE = Switch(
+    "pause",
+    "Pause",
+    "It starts nothing more until it is resumed. A tick that waits for an earlier program is "
+    "skipped. Programs that it has started go on.",
+    "{} is paused.",
+    *MANAGE,
+    scheduling.pause_schedule,
+)
+RESUME = Switch(
+    "resume",
+    "Resume",
+    "It starts programs again from now on. What the pause left out is not caught up.",
+    "{} is resumed.",
+    *MANAGE,
+    scheduling.resume_schedule,
+)
+DELETE = Switch(
+    "delete",
+    "Delete",
+    "It is deleted, with the history of its ticks. Programs that it has started stay.",
+    "{} is deleted.",
+    *MANAGE,
+    scheduling.delete_schedule,
+)
+SWITCHES = (RUN, PAUSE, RESUME, DELETE)
+
+
+class ScheduleAdmin(WritingPages):
+    """The console's view of schedules. What is done to them, the engine's functions do."""
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        pages = [
+            path(
+                f"<path:object_id>/{switch.name}/",
+                view(partial(self.switch_view, switch=switch)),
+                name=f"programs_schedule_{switch.name}",
+            )
+            for switch in SWITCHES
+        ]
+        return pages + super().get_urls()
+
+    # The list -----------------------------------------------------------------------------------
+
+    def list_view(self, request: HttpRequest) -> HttpResponse:
+        """Show the schedules, or those of one definition, the newest first."""
+        name, older = request.GET.get("definition", "").strip(), request.GET.get("older", "")
+        rows = Schedule.objects.order_by("-pk")
+        error = ""
+        if name:
+            rows = rows.filter(definition=name[:NAME_LENGTH])
+        if older:
+            if older.isascii() and older.isdigit() and len(older) < 19:
+                rows = rows.filter(pk__lt=int(older))
+            else:
+                error = "Older: is no place that a page has given."
+        found = [] if error else list(rows.defer("program_data", "job_data")[: SHOWN + 1])
+        shown = found[:SHOWN]
+        given = {"definition": name} if name else {}
+        add = f"{self.url_of('add')}?{urlencode(given)}" if given else self.url_of("add")
+        context = {
+            "title": "Schedules",
+            "definition": legible(name),
+            "error": error,
+            "schedules": [ShownSchedule.of(each, self.url_of("change", each.pk)) for each in shown],
+            "older_url": f"?{urlencode({**given, 'older': str(shown[-1].pk)})}"
+            if len(found) > SHOWN
+            else "",
+            "newest_url": f"?{urlencode(given)}",
+            "is_first_page": not older,
+            "tools": [Tool.of(request, "add", "Add", add, MANAGE)],
+        }
+        return self.section(request, "list", context)
+
+    # The page of one ----------------------------------------------------------------------------
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show one schedule. Nothing is changed here: each deed has a page of its own."""
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        schedule = self.find(request, object_id)
+        if "live" in request.GET:
+            return self.render(request, "live", self._moving(request, schedule))
+        user = request.user
+        context = {
+            "title": capfirst(legible(schedule)),
+            "subject": legible(schedule),
+            "program_data": json_view(visible(schedule.program_data, user), "program data"),
+            "job_data": json_view(visible_job_data(schedule.job_data, user), "job data"),
+            "may_reveal": may_reveal(user),
+            "tools": self._tools(request, schedule),
+            **self._moving(request, schedule),
+        }
+        return self.section(request, "detail", context)
+
+    def _tools(self, request: HttpRequest, schedule: Schedule) -> list[Tool]:
+        turn = RESUME if schedule.is_paused else PAUSE
+        deeds = [
+            (RUN.name, RUN.label),
+            (turn.name, turn.label),
+            ("edit", "Edit"),
+            (DELETE.name, DELETE.label),
+        ]
+        return [
+            Tool.of(request, name, label, self.url_of(name, schedule.pk), MANAGE)
+            for name, label in deeds
+        ]
+
+    def _moving(self, request: HttpRequest, schedule: Schedule) -> dict[str, Any]:
+        """Return what may be another in a moment."""
+        may_look = request.user.has_perm("programs.view_program")
+        runs, own_zone, no_runs = next_runs(schedule)
+        newest = schedule.ticks.order_by("-at")[:TICKS_SHOWN]
+        is_defined = find_definition(schedule.definition) is not None
+        may_follow = is_defined and request.user.has_perm("programs.view_definition")
+        return {
+            "state": state_of(schedule),
+            "definition": legible(schedule.definition),
+            "definition_url": self.definition_url(schedule.definition) if may_follow else "",
+            "explained": explained(schedule),
+            "description": legible(schedule.description),
+            "trouble": _trouble(schedule, is_defined=is_defined),
+            "queued": f"The tick of {moment(schedule.queued_at)} waits for an earlier program to "
+            "end."
+            if schedule.queued_at
+            else "",
+            "facts": _facts_of(schedule),
+            "zone": legible(schedule.time_zone),
+            "own_zone": own_zone,
+            "next_runs": runs,
+            "no_runs": no_runs,
+            "ticks": shown_ticks(newest, self.program_url if may_look else None),
+            "runs_url": self.programs_url(definition=schedule.definition) if may_look else "",
+        }
+
+    # What is done to one ------------------------------------------------------------------------
+
+    def switch_view(self, request: HttpRequest, object_id: str, switch: Switch) -> HttpResponse:
+        """Ask for the reason, and do it."""
+        if not switch.is_permitted(request):
+            raise PermissionDenied
+        schedule = self.find(request, object_id)
+        page = self.url_of("change", schedule.pk)
+        to = self.url_of("changelist") if switch is DELETE else page
+        return self.switch(request, switch, schedule, back=page, to=to)
+
+
+def _trouble(schedule: Schedule, *, is_defined: bool) -> str:
+    if not is_defined:
+        return (
+            f"There is no definition {legible(schedule.definition)} any more: its ticks are "
+            "refused until there is one."
+        )
+    return ""
+
+
+def _facts_of(schedule: Schedule) -> facts.Facts:
+    catch_up = CatchUp(schedule.catch_up) if schedule.catch_up in CatchUp.values else None
+    overlap = Overlap(schedule.overlap) if schedule.overlap in Overlap.values else None
+    limit = f", at most {schedule.catch_up_limit}" if catch_up is CatchUp.ALL else ""
+    written = schedule.cron or f"every {schedule.interval} s"
+    told = [
+        ("written as", legible(written)),
+        ("time zone", legible(schedule.time_zone)),
+        ("while its program is open", legible(overlap.label if overlap else schedule.overlap)),
+        ("missed ticks", f"{legible(catch_up.label if catch_up else schedule.catch_up)}{limit}"),
+        ("made by", legible(schedule.created_by)),
+        ("made", moment(schedule.created_at)),
+        ("changed", moment(schedule.updated_at)),
+    ]
+    if schedule.is_paused:
+        told.insert(0, ("paused since", moment(schedule.paused_at)))
+    return told
