@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import os
 import pkgutil
 import threading
 import traceback
@@ -20,6 +21,8 @@ from programs.job import Job
 from programs.models.columns import NAME_LENGTH
 
 BUILT_IN = ("programs.bulk", "programs.webhooks")  # the engine's own jobs: every worker knows them
+
+OWN = os.path.join(os.path.dirname(__file__), "")  # the folder of the engine's files
 
 JobT = TypeVar("JobT", bound=type[Job])
 
@@ -139,11 +142,11 @@ def _import(name: str) -> ModuleType | None:
         return importlib.import_module(name)
     except Exception as error:  # noqa: BLE001 (a module may raise anything; checks tell)
         frames = traceback.extract_tb(error.__traceback__)
-        # The user's own line: neither the import system's nor that of `register`.
+        # The user's own line: neither the import system's nor one of `register` and its like.
         outside = [
             frame
             for frame in frames
-            if "importlib" not in frame.filename and frame.filename != __file__
+            if "importlib" not in frame.filename and not frame.filename.startswith(OWN)
         ] or frames
         place = f"{outside[-1].filename}:{outside[-1].lineno}"
         if isinstance(error, SyntaxError) and error.filename:

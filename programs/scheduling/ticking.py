@@ -36,7 +36,7 @@ class Moments:
     ) -> Moments:
         """Sort the moments from `first` to `now` by the schedule's policy."""
         limit = schedule.catch_up_limit if schedule.catch_up == CatchUp.ALL else 1
-        total, last = timetable.until(first, now, PROMPT + limit)
+        total, last = timetable.until(first, now, PROMPT + limit + 1)
         highest, moments = storable(first, schedule.alias), list[datetime]()
         for moment in last:
             # Without USE_TZ an hour that comes twice is one in columns: each of its moments once.
