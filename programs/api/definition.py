@@ -107,13 +107,17 @@ class DefinitionEndpoint(Endpoint):
         changed = engine.change_definition(row, **fields, **given, by=self.by)
         return self._detail(engine.StoredDefinition.of(changed))
 
-    @described(responses={204: OpenApiResponse(None, "It is deleted.")})
+    @described(
+        parameters=[parameters.REASON],
+        responses={204: OpenApiResponse(None, "It is deleted.")},
+    )
     def destroy(self, request: Request, name: str) -> Response:
         """Delete a definition that an operator made, unless it has schedules.
 
         The programs that were started from it stay, and keep its name.
         """
-        engine.delete_definition(self._row(name), by=self.by)
+        reason = self.query("reason").text("reason")
+        engine.delete_definition(self._row(name), by=self.by, reason=reason)
         return Response(status=204)
 
     @described(

@@ -16,6 +16,8 @@ from programs.api.errors import encodable
 from programs.definition.recipe import DESCRIPTION_LENGTH, NAME
 from programs.models.columns import NAME_LENGTH
 from programs.models.definition import NAME_LENGTH as DEFINITION_LENGTH
+from programs.scheduling import checking as scheduling
+from programs.scheduling.timetable import CRON_LENGTH, ZONE_LENGTH
 from programs.submission import QUEUE_NAME_LENGTH, TEXT_LENGTH
 
 ModelT = TypeVar("ModelT", bound=Model)
@@ -85,7 +87,22 @@ class KeyField(PlainField):
 
 @extend_schema_field({"type": "string", "maxLength": DESCRIPTION_LENGTH})
 class DescriptionField(PlainField):
-    """What something is for."""
+    """What a definition is for."""
+
+
+@extend_schema_field({"type": "string", "maxLength": scheduling.DESCRIPTION_LENGTH})
+class ScheduleDescriptionField(PlainField):
+    """What a schedule is for."""
+
+
+@extend_schema_field({"type": "string", "minLength": 1, "maxLength": CRON_LENGTH})
+class CronField(PlainField):
+    """A cron expression of five fields."""
+
+
+@extend_schema_field({"type": "string", "minLength": 1, "maxLength": ZONE_LENGTH})
+class ZoneField(PlainField):
+    """The name of a time zone."""
 
 
 @extend_schema_field({"type": "string", "format": "date-time"})
@@ -139,8 +156,8 @@ class RequiredReasonField(ReasonField):
 class WholeField(serializers.IntegerField):
     """A number without a fraction: neither a text nor a boolean that could be read as one."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_value=0, max_value=LARGEST, **kwargs)
+    def __init__(self, *, least: int = 0, most: int = LARGEST, **kwargs: Any) -> None:
+        super().__init__(min_value=least, max_value=most, **kwargs)
 
     def to_internal_value(self, data: Any) -> int:
         is_whole = isinstance(data, int) or (isinstance(data, float) and data.is_integer())

@@ -72,9 +72,16 @@ TIMEOUT = parameter(
     "timeout", {"type": "number", "minimum": 0, "maximum": 60, "default": 30}, "Seconds."
 )
 
+REASON = parameter("reason", TEXT, "Why it is done; kept with the user's name.")
+
 AUDIT = [
     parameter("verb", {"type": "string", "enum": Verb.values}, "What was done."),
     parameter("by", TEXT, "Who did it, exactly."),
-    parameter("subject", TEXT, "What it was done to, exactly: a run id, a queue or a worker."),
+    parameter(
+        "subject",
+        TEXT,
+        "What it was done to, exactly: a run id, the name of a queue, worker or definition, or the "
+        "id of a schedule.",
+    ),
     *DATES,
 ]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from programs.api.fields import NamesField, StoredField
+from programs.api.fields import NamesField, RowSerializer, StoredField
 from programs.conf import settings
 from programs.definition import AnyDefinition
 from programs.inspection import visible, visible_job_data
 from programs.inspection.runs import Record, record_of
+from programs.inspection.visibility import SCHEDULE_FIELDS
+from programs.models import Schedule, Tick
+from programs.scheduling.telling import coming_ticks, explained
 
 
 class DefinitionSerializer(serializers.Serializer[AnyDefinition]):
@@ -75,3 +79,67 @@ class DefinitionDetailSerializer(DefinitionSerializer):
     @extend_schema_field(RecordSerializer)
     def get_record(self, definition: AnyDefinition) -> Any:
         return RecordSerializer(record_of(definition.name, settings.DATABASE)).data
+
+
+class ScheduleSerializer(RowSerializer[Schedule]):
+    """A schedule in a list: without its data."""
+
+    explained = serializers.SerializerMethodField(help_text="When it ticks, in words.")
+
+    class Meta:
+        model = Schedule
+        fields: tuple[str, ...] = (*SCHEDULE_FIELDS, "explained")
+
+    def get_explained(self, schedule: Schedule) -> str:
+        return explained(schedule)
+
+
+@extend_schema_serializer(many=False)
+class SchedulePageSerializer(serializers.Serializer[Any]):
+    """Some schedules, the newest first."""
+
+    results = ScheduleSerializer(many=True)
+    next = serializers.URLField(allow_null=True, help_text="The next page; null at the end.")
+
+
+class ScheduleDetailSerializer(ScheduleSerializer):
+    """A schedule with its data, and the moments to come."""
+
+    program_data = serializers.SerializerMethodField()
+    job_data = serializers.SerializerMethodField()
+    next = serializers.SerializerMethodField(help_text="The next five ticks; none while paused.")
+
+    class Meta(ScheduleSerializer.Meta):
+        fields = (*ScheduleSerializer.Meta.fields, "program_data", "job_data", "next")
+
+    @extend_schema_field(StoredField)
+    def get_program_data(self, schedule: Schedule) -> Any:
+        return visible(schedule.program_data, self.context["request"].user)
+
+    @extend_schema_field(StoredField)
+    def get_job_data(self, schedule: Schedule) -> Any:
+        return visible_job_data(schedule.job_data, self.context["request"].user)
+
+    def get_next(self, schedule: Schedule) -> list[datetime]:
+        return coming_ticks(schedule)
+
+
+class TickSerializer(RowSerializer[Tick]):
+    """What became of one moment of a schedule, or of several that were missed in a row."""
+
+    run_id = serializers.SerializerMethodField(help_text="Of the program that it started.")
+
+    class Meta:
+        model = Tick
+        fields = ("at", "outcome", "count", "run_id", "message", "by", "created_at")
+
+    def get_run_id(self, tick: Tick) -> str | None:
+        return tick.program.run_id if tick.program else None
+
+
+@extend_schema_serializer(many=False)
+class TickPageSerializer(serializers.Serializer[Any]):
+    """Some ticks of one schedule, the newest first."""
+
+    results = TickSerializer(many=True)
+    next = serializers.URLField(allow_null=True, help_text="The next page; null at the end.")

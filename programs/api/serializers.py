@@ -8,6 +8,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from programs.api.fields import (
+    CronField,
     DefinitionField,
     DescriptionField,
     JobsField,
@@ -18,9 +19,13 @@ from programs.api.fields import (
     QueueField,
     ReasonField,
     RequiredReasonField,
+    ScheduleDescriptionField,
     StrictSerializer,
     WholeField,
+    ZoneField,
 )
+from programs.models import CatchUp, Overlap
+from programs.scheduling.checking import MOST_CAUGHT_UP
 
 CREATED_AT_ONCE = 1000  # programs of one request
 
@@ -161,12 +166,13 @@ class RetrySerializer(EditSerializer):
 class DefinitionBodySerializer(StrictSerializer):
     """What a definition is made of. Data may lack what is to be given at the start."""
 
-    name = DefinitionField(help_text="By which programs are started from it. It stays as it is.")
+    name = DefinitionField(help_text="By which programs are started from it. It never changes.")
     jobs = JobsField(help_text=JOBS)
     description = DescriptionField(required=False, help_text="What it is for.")
     program_data = ObjectField(required=False, allow_null=True, help_text=PROGRAM_DATA)
     job_data = ObjectsField(required=False, allow_null=True, help_text=JOB_DATA)
     queue = QueueField(required=False, help_text=QUEUE)
+    reason = ReasonField(required=False)
 
 
 class DefinitionChangeSerializer(StrictSerializer):
@@ -177,6 +183,7 @@ class DefinitionChangeSerializer(StrictSerializer):
     program_data = ObjectField(required=False, help_text=PROGRAM_DATA)
     job_data = ObjectsField(required=False, help_text=JOB_DATA)
     queue = QueueField(required=False, help_text=QUEUE)
+    reason = ReasonField(required=False)
 
 
 @extend_schema_serializer(
@@ -193,3 +200,48 @@ class StartSerializer(StrictSerializer):
     queue = QueueField(required=False, allow_null=True, help_text=f"{QUEUE} Its own by default.")
     run_at = MomentField(required=False, allow_null=True, help_text=RUN_AT)
     idempotency_key = KeyField(required=False, allow_null=True, help_text=KEY)
+
+
+CRON = "Minute, hour, day of the month, month and day of the week, such as `30 2 * * *`."
+INTERVAL = "Seconds between two ticks. Either this or `cron`."
+MERGED = "Merged over the data of the definition, key by key."
+CATCH_UP = "What becomes of ticks that no worker was there for within a minute."
+OVERLAP = "What becomes of a tick while the program of an earlier one is open."
+
+
+class ScheduleChangeSerializer(StrictSerializer):
+    """What is to be another. What is absent stays; `cron` and `interval` replace each other."""
+
+    definition = DefinitionField(required=False, help_text="The name of what is started.")
+    description = ScheduleDescriptionField(required=False, help_text="What it is for.")
+    cron = CronField(required=False, allow_null=True, help_text=CRON)
+    interval = WholeField(required=False, allow_null=True, least=1, help_text=INTERVAL)
+    time_zone = ZoneField(required=False, help_text="On whose clocks `cron` is read.")
+    program_data = ObjectField(required=False, help_text=MERGED)
+    job_data = ObjectsField(required=False, help_text=f"{MERGED} For each job by itself.")
+    catch_up = serializers.ChoiceField(CatchUp.choices, required=False, help_text=CATCH_UP)
+    catch_up_limit = WholeField(
+        required=False, least=1, most=MOST_CAUGHT_UP, help_text="Of `catch_up: all`."
+    )
+    overlap = serializers.ChoiceField(Overlap.choices, required=False, help_text=OVERLAP)
+    reason = ReasonField(required=False)
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Every night",
+            {"definition": "nightly-orders", "cron": "30 2 * * *", "time_zone": "Europe/Berlin"},
+            request_only=True,
+        ),
+        OpenApiExample(
+            "Every quarter of an hour",
+            {"definition": "nightly-orders", "interval": 900, "overlap": "queue"},
+            request_only=True,
+        ),
+    ]
+)
+class ScheduleBodySerializer(ScheduleChangeSerializer):
+    """When programs of a definition start: by `cron` or by `interval`."""
+
+    definition = DefinitionField(help_text="The name of what is started.")

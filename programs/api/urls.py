@@ -13,6 +13,7 @@ from programs.api.job import JobEndpoint
 from programs.api.operation import OperationEndpoint
 from programs.api.program import ProgramEndpoint
 from programs.api.queue import QueueEndpoint
+from programs.api.schedule import ScheduleEndpoint
 from programs.api.statistics import StatisticsEndpoint
 from programs.api.worker import WorkerEndpoint
 from programs.conf import settings
@@ -22,6 +23,7 @@ app_name = "programs"
 router = SimpleRouter()
 router.register("programs", ProgramEndpoint, basename="program")
 router.register("definitions", DefinitionEndpoint, basename="definition")
+router.register("schedules", ScheduleEndpoint, basename="schedule")
 router.register("jobs", JobEndpoint, basename="job")
 router.register("workers", WorkerEndpoint, basename="worker")
 router.register("queues", QueueEndpoint, basename="queue")

@@ -10,7 +10,7 @@ from programs import submission, typed
 from programs.conf import settings
 from programs.data import JsonObject
 from programs.definition.code import registered_definitions
-from programs.definition.recipe import AnyDefinition
+from programs.definition.recipe import NAME, AnyDefinition
 from programs.definition.table import StoredDefinition
 from programs.errors import InvalidProgram, UnknownDefinition
 from programs.models import Definition, Program
@@ -18,7 +18,7 @@ from programs.models import Definition, Program
 
 def find_definition(name: Any, using: str | None = None) -> AnyDefinition | None:
     """Return the definition of this name, that in code before that in the table; None: none."""
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not NAME.fullmatch(name):  # databases refuse some characters
         return None
     in_code = registered_definitions().get(name)
     if in_code is not None:

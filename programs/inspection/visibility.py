@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
 
-# What is told of a program in a list, and of an attempt, by API and command line alike.
+# What is told of a program or a schedule in a list, and of an attempt, by API and command line.
 PROGRAM_FIELDS = (
     "run_id",
     "state",
@@ -37,6 +37,23 @@ PROGRAM_FIELDS = (
     "stopped_at",
     "finished_at",
     "errored_at",
+)
+SCHEDULE_FIELDS = (
+    "id",
+    "definition",
+    "description",
+    "cron",
+    "interval",
+    "time_zone",
+    "catch_up",
+    "catch_up_limit",
+    "overlap",
+    "paused_at",
+    "next_at",
+    "queued_at",
+    "created_at",
+    "updated_at",
+    "created_by",
 )
 ATTEMPT_FIELDS = (
     "step",

@@ -19,7 +19,7 @@ from knox.models import AuthToken
 from pytest_django.fixtures import Settings
 
 from programs.api.description import description
-from programs.models import Operation, Program, State, Verb, Worker
+from programs.models import Definition, Operation, Program, Schedule, State, Verb, Worker
 from tests.console import program_in
 
 pytestmark = [
@@ -34,7 +34,9 @@ THERE = {
     "id": ["1"],
     "name": ["default", "reports"],
     "worker": ["w"],
+    "definition": ["orders", "spare"],
 }
+KINDS = ("worker", "definition")  # whose names are found at paths of their own
 
 # A copy: its examples are changed below, and are shared with the API itself.
 schema = schemathesis.openapi.from_dict(deepcopy(description()))
@@ -55,6 +57,9 @@ def there(db: None) -> None:
         program = program_in(state)
         Program.objects.filter(pk=program.pk).update(run_id=state.value)
     Operation.objects.create(pk=1, subject="default", verb=Verb.PAUSE_QUEUE)
+    for name in ("orders", "spare"):
+        Definition.objects.create(name=name, jobs=["noop"])
+    Schedule.objects.create(pk=1, definition="orders", interval=60)
     Worker.register(
         name="w", host="h", pid=1, queues=["default"], slots=1, jobs=["noop"], version="1"
     )
@@ -66,7 +71,8 @@ def complete(case: Any) -> None:
         return
     case.query.pop("cursor", None)
     for name, value in case.path_parameters.items():
-        known = THERE["worker" if case.path.startswith("/api/workers/") else name]
+        kind = next((kind for kind in KINDS if case.path.startswith(f"/api/{kind}s/")), name)
+        known = THERE[kind]
         is_known = len(value) % 3  # most of them: what is made up is hardly ever there
         given = known[len(value) % len(known)] if is_known else legible(unquote(value))
         case.path_parameters[name] = quote(given, safe="")
@@ -79,6 +85,10 @@ def complete(case: Any) -> None:
             case.headers.pop("Idempotency-Key", None)
         for program in (case.body, *case.body.get("programs", ())):
             make_right(program)
+        if case.path in ("/api/schedules/", "/api/schedules/{id}/"):
+            make_tick(case.body)
+        if case.path == "/api/definitions/":  # names are taken by the requests before
+            Definition.objects.filter(name=case.body["name"]).delete()
 
 
 def make_right(program: dict[str, Any]) -> None:
@@ -92,6 +102,14 @@ def make_right(program: dict[str, Any]) -> None:
     for name in ("queue", "idempotency_key"):
         if program.get(name):
             program[name] = legible(program[name])
+
+
+def make_tick(schedule: dict[str, Any]) -> None:
+    """Let a schedule be of a definition that there is, and of moments that there are."""
+    usual = {"definition": "orders", "cron": "30 2 * * *", "time_zone": "Europe/Berlin"}
+    schedule.update({name: value for name, value in usual.items() if schedule.get(name)})
+    if schedule.get("cron") or not schedule.get("interval"):
+        schedule.update(cron=usual["cron"], interval=None)
 
 
 def legible(name: str) -> str:

@@ -1,4 +1,4 @@
-"""`startprogram` and `definitions`: what they start, what they refuse, and what they list."""
+"""`startprogram`, `definitions` and `schedules`: what they start, refuse and list."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 
 from jobs.airports import PROGRAM
 from programs.definition import save_definition, start_program
-from programs.models import Definition, Program
+from programs.models import Definition, Program, Schedule
+from programs.scheduling import create_schedule, pause_schedule
 from tests.commands import manage
 from tests.ending import run_to_end
 
@@ -175,3 +176,40 @@ def test_programs_lists_those_of_a_definition_and_showprogram_tells_it() -> None
 
     assert line.split()[0] == program.run_id
     assert "from      orders" in manage("showprogram", program.run_id).out
+
+
+# Schedules ------------------------------------------------------------------------------------
+
+
+def test_schedules_are_listed_with_their_next_tick() -> None:
+    nightly = create_schedule("orders", cron="30 2 * * *", time_zone="Europe/Berlin")
+    paused = create_schedule("airports", interval=900)
+    pause_schedule(paused)
+
+    first, second = manage("schedules").lines
+
+    assert first.split()[:2] == [str(nightly.pk), "orders"]
+    assert first.split()[3].endswith(":30:00")
+    assert "02:30" in first
+    assert second.split() == [str(paused.pk), "airports", "paused", "every", "15", "minutes"]
+    assert manage("schedules", "--definition", "airports").lines == [second]
+
+
+def test_a_script_is_told_of_schedules_with_their_next_five_ticks() -> None:
+    schedule = create_schedule("orders", interval=60, description="a\x1b[2J")
+
+    told = json.loads(manage("schedules", "--json").out)
+
+    assert (told["id"], told["definition"], told["interval"]) == (schedule.pk, "orders", 60)
+    assert (told["explained"], len(told["next"])) == ("every minute", 5)
+    assert told["next"][0] == told["next_at"]
+    assert "\x1b" not in manage("schedules", "--json").out
+
+
+def test_a_schedule_that_another_program_has_written_is_listed_all_the_same() -> None:
+    Schedule.objects.create(definition="gone", cron="when\x1b[2Jever")
+
+    done = manage("schedules")
+
+    assert (done.status, "when\\u001b[2Jever" in done.out, "\x1b" in done.out) == (0, True, False)
+    assert json.loads(manage("schedules", "--json").out)["next"] == []

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from programs import conf, registry
+from programs.definition import code as definitions_in_code
 from programs.management.commands.runworker import Command
 from programs.models import Attempt, BulkOutcome, Operation, Program, Queue, Webhook, Worker
 from tests.running import SLOT, carry, make_due
@@ -194,8 +195,10 @@ def test_every_block_of_python_compiles(path: Path) -> None:
 
 @pytest.fixture
 def own_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget, after the test, the jobs that it registers."""
+    """Forget, after the test, the jobs and definitions that it registers."""
     monkeypatch.setattr(registry, "_jobs", dict(registry._jobs))
+    own = dict(definitions_in_code._definitions)
+    monkeypatch.setattr(definitions_in_code, "_definitions", own)
 
 
 @document
