@@ -12,15 +12,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from programs import data, submission
+from programs import data, registry, submission
 from programs.admin.calls import Call
 from programs.admin.catalog import known_jobs
 from programs.admin.forms import DATA_PARTS, CreationForm
 from programs.admin.pages import ProgramPages
 from programs.admin.text import legible
+from programs.admin.typed_data import DataEntry
 from programs.conf import settings
 from programs.errors import IdempotencyConflict, InvalidData, InvalidProgram
-from programs.inspection import may_reveal
+from programs.inspection import may_reveal, visible, visible_job_data
 from programs.models import Program
 
 SCRIPTS: list[Any] = [Script("programs/create.js", defer=True)]
@@ -44,34 +45,47 @@ class CreationPage(ProgramPages):
             raise PermissionDenied
         source = self._source(request)
         known = known_jobs(_names_of(source))
-        form = CreationForm(
-            request.user,
-            {job.name for job in known},
-            request.POST if request.method == "POST" else None,
-            source,
-        )
-        call = None
-        if request.method == "POST" and form.is_valid():
+        entry = DataEntry(request.POST if request.method == "POST" else None)
+        form = self._form(request, source, {job.name for job in known}, entry)
+        call, error = None, None
+        is_asked = request.method == "POST" and not entry.is_redrawn
+        if is_asked and all([form.is_valid(), entry.is_readable]):
             try:
                 submission.refuse_internal(form.typed["jobs"])
                 if "show" not in request.POST:
                     return self._created(request, form)
                 call = Call.of(_storable(form.typed), request)
-            except InvalidProgram as error:
-                form.refuse(error)
-            except IdempotencyConflict as error:
-                form.add_error("idempotency_key", self._conflict(request, form, error))
+            except InvalidProgram as invalid:
+                error = invalid
+            except IdempotencyConflict as conflict:
+                form.add_error("idempotency_key", self._conflict(request, form, conflict))
+        if entry.raw is not None:
+            entry.finish(form, form.names, error)
+        elif source is not None:
+            user = request.user
+            data = (visible(source.program_data, user), visible_job_data(source.job_data, user))
+            entry.open(form, form.names, *data)
         context = {
             "title": f"Clone program {legible(source)}" if source else "Create a program",
             "form": form,
+            "entry": entry,
+            "may_be_drawn": entry.forms is not None or _is_any_typed(),
             "source": source,
             "may_reveal": may_reveal(request.user),
             "known_jobs": known,
             "call": call,
             "call_is_asked_for": "show" in request.POST,
-            "media": self.media + form.media + ASSETS,
+            "media": self.media + form.media + entry.media + ASSETS,
         }
         return self.render(request, "create", context)
+
+    def _form(
+        self, request: HttpRequest, source: Program | None, known: set[str], entry: DataEntry
+    ) -> CreationForm:
+        """Return the form, which is not checked where the page is only to be drawn otherwise."""
+        if entry.is_redrawn:
+            return CreationForm(request.user, known, None, source, typed=entry.raw)
+        return CreationForm(request.user, known, entry.raw, source)
 
     def _source(self, request: HttpRequest) -> Program | None:
         """Return the program to clone, if one is asked for and the user may view it.
@@ -116,6 +130,12 @@ def _names_of(source: Program | None) -> list[str]:
     """Return the names of the jobs of a program, which may be others' work."""
     jobs = source.jobs if source and isinstance(source.jobs, list) else []
     return [name for name in jobs if isinstance(name, str)]
+
+
+def _is_any_typed() -> bool:
+    """Tell whether a job that is registered here says what its data is."""
+    jobs = registry.registered().values()
+    return any(job.data_class or job.program_data_class for job in jobs)
 
 
 def _storable(typed: dict[str, Any]) -> dict[str, Any]:

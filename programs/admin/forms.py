@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -15,7 +15,7 @@ from django.utils.text import capfirst
 
 from programs.admin.text import as_editable, legible, names_of
 from programs.data import JsonObject
-from programs.errors import InvalidProgram
+from programs.errors import InvalidInput
 from programs.inspection import may_reveal, visible, visible_job_data
 from programs.inspection.masks import restored, stray_masks
 from programs.models import Program
@@ -77,12 +77,28 @@ class JobNamesField(forms.CharField):
 class ConsoleForm(forms.Form):
     """A form that puts the errors of the engine beside the fields that they speak of."""
 
-    def refuse(self, error: InvalidProgram) -> None:
-        """Add an error of the engine to its field: `job_data.x` and `jobs[2]` have one, too."""
-        field = re.split(r"[.\[]", error.field)[0]
-        is_whole = error.field == field and field in self.fields
-        message = capfirst(legible(error.reason if is_whole else error))
-        self.add_error(field if field in self.fields else None, f"{message}.")
+    def refuse(self, error: InvalidInput) -> None:
+        """Add errors of the engine to their fields: `job_data.x` and `jobs[2]` have one, too."""
+        for place, reason in error.errors:
+            field = re.split(r"[.\[]", place)[0]
+            is_whole = place == field and field in self.fields
+            message = capfirst(legible(reason if is_whole else f"{place}: {reason}"))
+            end = "" if message.endswith(".") else "."
+            self.note(field if field in self.fields else None, f"{message}{end}")
+
+    def note(self, field: str | None, message: str) -> None:
+        """Add an error, also to a form that was not sent."""
+        if not (self.errors or hasattr(self, "cleaned_data")):
+            self.cleaned_data: dict[str, Any] = {}
+        self.add_error(field, message)
+
+    def put(self, field: str, text: str) -> None:
+        """Let a field show another text than it was sent, or than it began with."""
+        self.initial[field] = text
+        if self.is_bound:
+            data: Any = self.data  # which a view must not change
+            self.data = data.copy()
+            self.data[field] = text  # type: ignore[index]
 
 
 class CreationForm(ConsoleForm):
@@ -118,9 +134,14 @@ class CreationForm(ConsoleForm):
         known: Collection[str],
         data: Any = None,
         source: Program | None = None,
+        typed: Mapping[str, Any] | None = None,
     ) -> None:
-        """`known`: names of jobs. `source`: what is cloned; None, though one was, once gone."""
-        super().__init__(data, initial=_initial(source, user) if source else None)
+        """`known`: names of jobs. `source`: what is cloned; None, though one was, once gone.
+
+        `typed`: what was typed so far, which is shown as it is, and not checked yet.
+        """
+        initial = _initial(source, user) if source else {}
+        super().__init__(data, initial={**initial, **typed} if typed is not None else initial)
         self.user = user
         self.source = source
         jobs = self.fields["jobs"]
@@ -136,6 +157,16 @@ class CreationForm(ConsoleForm):
                 if stray := stray_masks(part, self.cleaned_data.get(part), self._stored(part)):
                     self.add_error(part, STRAY_MASK.format(legible(stray[0])))
         return self.cleaned_data
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of the jobs as they stand in the form, which need not be right."""
+        text = self["jobs"].value()
+        try:
+            names: list[str] = self.fields["jobs"].clean(text)
+        except forms.ValidationError:
+            return []
+        return names
 
     @property
     def typed(self) -> dict[str, Any]:

@@ -28,8 +28,9 @@
 
     // Reading --------------------------------------------------------------------------------
 
-    /* Return the tokens of `text`, and its first problem: what it is, and at which character. */
-    const read = (text) => {
+    /* Return the tokens of `text`, and its first problem: what it is, and at which character.
+     * `any`: it may be any value, and no object. */
+    const read = (text, any) => {
         const tokens = [];
         const open = []; // the brackets that are not closed yet
         let wanted = VALUE;
@@ -45,7 +46,7 @@
             if (!found) return wrong(unreadable(text, at));
             const token = found[0];
             if (!SPACE.has(token[0])) {
-                if (!tokens.length && token !== "{") return wrong("it must be a JSON object: {…}");
+                if (!any && !tokens.length && token !== "{") return wrong("it must be a JSON object: {…}");
                 if (isTooLarge(token)) return wrong("this number is too large to be stored");
                 wanted = after(token, wanted, open);
                 if (wanted.refused) {
@@ -173,7 +174,7 @@
         area.setAttribute("aria-describedby", [describedBy, told.id].filter(Boolean).join(" "));
 
         const check = () => {
-            const { problem } = read(area.value);
+            const { problem } = read(area.value, area.dataset.json === "any");
             told.textContent = problem ? `${placeOf(area.value, problem.at)}: ${problem.what}.` : "";
             if (problem) area.setAttribute("aria-invalid", "true");
             else if (area.value !== area.defaultValue) area.removeAttribute("aria-invalid");
@@ -185,7 +186,7 @@
             timer = setTimeout(check, PAUSE);
         });
         button.addEventListener("click", () => {
-            const { tokens, problem } = read(area.value);
+            const { tokens, problem } = read(area.value, area.dataset.json === "any");
             if (problem) {
                 check();
                 area.focus();

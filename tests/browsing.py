@@ -1,0 +1,70 @@
+"""What a browser would send of a form as it stands in a page."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+# What browsers throw away where a picker cannot show it.
+PICKERS = {
+    "date": r"\d{4}-\d\d-\d\d",
+    "time": r"\d\d:\d\d(:\d\d(\.\d{1,3})?)?",
+    "datetime-local": r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,3})?)?",
+}
+
+
+class Reader(HTMLParser):
+    """Reads the fields of a page. Buttons are left out: nobody has pressed one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: dict[str, list[str]] = {}
+        self._name: str | None = None  # of the text area or list that is open
+        self._text = ""
+        self._options: list[tuple[str, bool]] = []
+        self._is_multiple = False
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        given = dict(attrs)
+        name, kind = given.get("name"), given.get("type", "text")
+        value = given.get("value") or ""
+        if tag == "input" and name and kind not in ("submit", "button"):
+            if kind in ("checkbox", "radio"):
+                if "checked" in given:
+                    self._send(name, given.get("value", "on"))
+                return
+            pattern = PICKERS.get(kind, "")
+            fits = not pattern or re.fullmatch(pattern, value)
+            self._send(name, re.sub(r"[\r\n]", "", value) if fits else "")
+        elif tag == "textarea":
+            self._name, self._text = name, ""
+        elif tag == "select":
+            self._name, self._options, self._is_multiple = name, [], "multiple" in given
+        elif tag == "option":
+            self._options.append((value, "selected" in given))
+
+    def handle_data(self, data: str) -> None:
+        self._text += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea" and self._name:
+            text = self._text.removeprefix("\r\n").removeprefix("\n")
+            self._send(self._name, re.sub(r"\r\n|\r|\n", "\r\n", text))
+        elif tag == "select" and self._name:
+            chosen = [value for value, is_chosen in self._options if is_chosen]
+            if not self._is_multiple:
+                chosen = chosen[-1:] or [value for value, _ in self._options[:1]]
+            for value in chosen:
+                self._send(self._name, value)
+
+    def _send(self, name: str, value: str) -> None:
+        self.sent.setdefault(name, []).append(value)
+
+
+def fields_of(html: str, form: str = "") -> dict[str, list[str]]:
+    """Return the values of the fields in a page, or of that form in it, by their names."""
+    reader = Reader()
+    start = html.index(form) if form else 0
+    reader.feed(html[start : html.find("</form>", start) if form else len(html)])
+    return reader.sent
