@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -32,9 +33,13 @@ class Overlap(models.TextChoices):
 
 
 class ScheduleQuerySet(models.QuerySet["Schedule"]):
-    def pending(self) -> ScheduleQuerySet:
-        """Those that have something to do: a tick whose time has come, or one that waits."""
-        return self.filter(Q(next_at__lte=Utc()) | Q(queued_at__isnull=False))
+    def pending(self, now: datetime | None = None) -> ScheduleQuerySet:
+        """Those with something to do: a tick whose time has come, first of all, or one that waits.
+
+        `now`: by default what the database's clock says.
+        """
+        has_come = Q(next_at__lte=Utc() if now is None else now)
+        return self.filter(has_come | Q(queued_at__isnull=False)).order_by("next_at")
 
     def paused(self) -> ScheduleQuerySet:
         """Those that operators have paused."""

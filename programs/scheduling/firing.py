@@ -9,11 +9,10 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import Error as DatabaseError
 from django.db import connections, reset_queries, transaction
-from django.db.models import Q
 
 from programs.conf import settings
 from programs.definition import find_definition
@@ -28,6 +27,7 @@ from programs.scheduling.timetable import Timetable
 logger = logging.getLogger(__name__)
 
 INTERVAL = 1.0  # seconds between two looks
+LONGEST_PAUSE = 4.0  # seconds, while the database does not answer
 BATCH = 500  # schedules of one look
 PATIENCE = timedelta(seconds=60)  # how long a definition is left to workers that know it
 
@@ -42,8 +42,10 @@ class Clock(threading.Thread):
         self._ended = threading.Event()
 
     def run(self) -> None:
-        while not self._ended.wait(INTERVAL * random.uniform(0.5, 1.0)):
-            fire_due()
+        pause = INTERVAL
+        while not self._ended.wait(pause * random.uniform(0.5, 1.0)):
+            is_well = _fire_all(settings.DATABASE) is not None
+            pause = INTERVAL if is_well else min(pause * 2, LONGEST_PAUSE)
         connections.close_all()
 
     def end(self) -> None:
@@ -56,36 +58,42 @@ def fire_due(using: str | None = None, now: datetime | None = None) -> int:
 
     `now`: a moment to take for the present, for tests; by default the database's clock tells.
     """
-    using = using or settings.DATABASE
-    started = 0
+    return _fire_all(using or settings.DATABASE, now) or 0
+
+
+def _fire_all(using: str, now: datetime | None = None) -> int | None:
+    """Return how many programs were started, or None where it could not be told what is due."""
     try:
         with answer_expected(using):
-            due = Schedule.objects.using(using).pending()
-            if now is not None:
-                due = Schedule.objects.using(using).filter(
-                    Q(next_at__lte=storable(now, using)) | Q(queued_at__isnull=False)
-                )
-            found = list(due.order_by("next_at")[:BATCH])
-            if not found:
-                return 0
-            moment = now or instant(database_now(using), using)
-        # Each worker in an order of its own: they need not wait for each other's rows.
-        random.shuffle(found)
-        for schedule in found:
+            due, moment = _due(using, now)
+        started = 0
+        for schedule in due:
             with answer_expected(using):
                 started += _fire_safely(schedule, moment, using)
+        return started
     except TRANSIENT_ERRORS as error:
         logger.warning(
             "the database does not say which schedules are due, trying again: %s",
             str(error).strip(),
             extra={"action": "schedules_failed"},
         )
-        _close(using)
     except Exception:  # (ours: the thread must not die of it)
         logger.exception("the schedules are not looked at", extra={"action": "schedules_failed"})
-        _close(using)
-    reset_queries()  # with DEBUG, Django remembers them, by the thousand
-    return started
+    finally:
+        reset_queries()  # with DEBUG, Django remembers them, by the thousand
+    _close(using)
+    return None
+
+
+def _due(using: str, now: datetime | None) -> tuple[list[Schedule], datetime]:
+    """Return the schedules that have something to do, and the present moment."""
+    rows = Schedule.objects.using(using)
+    found = list(rows.pending(None if now is None else storable(now, using))[:BATCH])
+    # Each worker in an order of its own: they need not wait for each other's rows.
+    random.shuffle(found)
+    if now is None and found:
+        now = instant(database_now(using), using)
+    return found, now or datetime.now(UTC)
 
 
 def _close(using: str) -> None:

@@ -204,7 +204,7 @@ def test_a_broken_definition_fails_the_check_and_names_the_line(
     settings.PROGRAM_EXECUTOR = {**settings.PROGRAM_EXECUTOR, "JOB_MODULES": [module.stem]}
     try:
         registry.discover()
-        with pytest.raises(SystemCheckError, match=f"InvalidDefinition: name: .*{module}:3"):
+        with pytest.raises(SystemCheckError, match=f"(?s)InvalidDefinition: name: .*{module}:3"):
             call_command("check")
     finally:
         registry._failures.pop(module.stem)
