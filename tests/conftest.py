@@ -11,26 +11,9 @@ from django.db import connections
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
-from programs.models import (
-    Attempt,
-    BulkOutcome,
-    Definition,
-    Operation,
-    Program,
-    Queue,
-    Schedule,
-    Tick,
-    Webhook,
-    Worker,
-)
 from tests.servers import Postgres, RabbitMQ
 from tests.servers.fixtures import postgres_server, rabbitmq_server
-
-# In an order in which they can be emptied.
-MODELS = (
-    *(Tick, Schedule, Definition),
-    *(Attempt, BulkOutcome, Operation, Program, Queue, Webhook, Worker),
-)
+from tests.tables import MODELS
 
 __all__ = ["postgres_server", "rabbitmq_server"]
 
@@ -84,6 +67,6 @@ def bookkeeping(
     with django_db_blocker.unblock():
         yield alias
         for model in MODELS:
-            model.objects.using(alias).all()._raw_delete(alias)
+            model._default_manager.using(alias).all()._raw_delete(alias)
         if alias == "postgresql":  # a wrapper that a test made anew would outlive the database
             connections[alias].close()

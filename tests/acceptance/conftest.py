@@ -14,11 +14,10 @@ from django.db import connections
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
-from programs.models import Attempt, BulkOutcome, Operation, Program, Queue, Webhook
-from programs.models import Worker as WorkerRow
 from tests.servers import Postgres, RabbitMQ
 from tests.servers.browser import browser, page
 from tests.site import SITE, Site, connect
+from tests.tables import MODELS
 from tests.web import start_web, static_root
 
 __all__ = ["browser", "page", "start_web", "static_root"]
@@ -63,8 +62,8 @@ def site(
         if vendor not in migrated:
             call_command("migrate", database=SITE, verbosity=0)
             migrated[vendor] = url
-        for model in (Attempt, BulkOutcome, Operation, Program, Queue, Webhook, WorkerRow):
-            model.objects.using(SITE).all().delete()
+        for model in MODELS:
+            model._default_manager.using(SITE).all().delete()
         environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.worker_settings",

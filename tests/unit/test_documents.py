@@ -20,8 +20,9 @@ import pytest
 from programs import conf, registry
 from programs.definition import code as definitions_in_code
 from programs.management.commands.runworker import Command
-from programs.models import Attempt, BulkOutcome, Operation, Program, Queue, Webhook, Worker
+from programs.models import Program
 from tests.running import SLOT, carry, make_due
+from tests.tables import MODELS
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -168,7 +169,7 @@ def test_every_option_of_runworker_is_documented() -> None:
 
 def test_every_column_is_documented() -> None:
     text = (ROOT / "docs" / "programs.md").read_text()
-    for model in (Program, Attempt, BulkOutcome, Operation, Queue, Webhook, Worker):
+    for model in MODELS:
         columns = [field.column for field in model._meta.concrete_fields]
         section = text.partition(f"`{model._meta.db_table}`\n")[2].partition("\n#")[0]
         missing = [column for column in columns if f"`{column}`" not in section]
