@@ -141,7 +141,8 @@ class CreationForm(ConsoleForm):
         `typed`: what was typed so far, which is shown as it is, and not checked yet.
         """
         initial = _initial(source, user) if source else {}
-        super().__init__(data, initial={**initial, **typed} if typed is not None else initial)
+        # By `items`: what was sent holds lists, of which they are the last entries.
+        super().__init__(data, initial=initial | dict(typed.items() if typed else ()))
         self.user = user
         self.source = source
         jobs = self.fields["jobs"]

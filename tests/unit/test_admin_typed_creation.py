@@ -1,0 +1,422 @@
+"""The console: a program's data typed into forms that serializers draw, or as raw JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from django.test import Client
+from rest_framework import serializers
+
+from programs.models import Program
+from programs.submission import create_program
+from tests.browsing import fields_of
+from tests.clients import ADD, VIEW, client_of
+from tests.console import CREATE, page_of
+from tests.typed import DAY, REGION, DayData, serializer_of, typed_job
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.filterwarnings("ignore:No directory at"),  # nobody has collected static files
+]
+
+FORM = 'class="programs-creation"'
+
+
+class Page:
+    """The page, as a browser without JavaScript has it."""
+
+    def __init__(self, client: Client, url: str = CREATE) -> None:
+        self.client = client
+        self.url = url
+        self.answer: Any = client.get(url)
+
+    @property
+    def html(self) -> str:
+        return self.answer.content.decode()
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        return fields_of(self.html, FORM)
+
+    def value(self, name: str) -> str:
+        (value,) = self.fields[name]
+        return value
+
+    def send(self, **typed: str) -> Any:
+        """Type this, press the button, and return the page that comes."""
+        names = {name.replace("__", "-"): text for name, text in typed.items()}
+        self.answer = self.client.post(self.url, {**self.fields, **names})
+        return self.answer
+
+    def errors(self) -> dict[str, list[str]]:
+        """Return the errors of all forms in the page, by the names of their fields."""
+        context = self.answer.context
+        entry = context["entry"]
+        sections = entry.forms.sections if entry.forms else []
+        forms = [context["form"], *(section.form for section in sections)]
+        return {
+            form.add_prefix(name) if name in form.fields else f"{form.prefix or ''}*": list(told)
+            for form in forms
+            for name, told in form.errors.items()
+        }
+
+
+@pytest.fixture
+def job() -> Iterator[None]:
+    with typed_job():
+        yield
+
+
+@pytest.fixture
+def page(job: None, admin_client: Client) -> Page:
+    """The page with the form drawn."""
+    page = Page(admin_client)
+    page.send(jobs="import_day", draw="form")
+    return page
+
+
+FILLED = {
+    "program__region": "north",
+    "job0__day": "2026-11-24",
+    "job0__mode": "full",
+    "job0__items.json": "",
+}
+RAW = {"program_data": json.dumps(REGION), "job_data": json.dumps({"import_day": DAY})}
+
+
+# Forms ------------------------------------------------------------------------------------------
+
+
+def test_the_form_is_offered_once_a_job_says_what_its_data_is(admin_client: Client) -> None:
+    assert "Draw the form" not in Page(admin_client).html
+    with typed_job():
+        assert "Draw the form" in Page(admin_client).html
+
+
+def test_the_form_shows_what_the_serializers_say(page: Page) -> None:
+    assert not Program.objects.exists()
+    assert page.errors() == {}
+    assert "<bdi>Data of import_day</bdi>" in page.html
+    assert "Which day is imported." in page.html
+    assert "At least 1, at most 1000." in page.html
+    assert '<option value="part">A part</option>' in page.html
+    assert page.value("job0-limit") == "100"
+    assert "program_data" not in page.fields
+    assert "job_data" not in page.fields
+
+
+def test_a_program_is_created_from_the_form(page: Page) -> None:
+    page.send(program__region="north", job0__day="2026-11-24", job0__mode="full")
+
+    program = Program.objects.get()
+    assert page.answer["Location"] == page_of(program)
+    assert program.program_data == REGION
+    assert program.job_data == {"import_day": {**DAY, "limit": 100, "is_dry": False}}
+
+
+def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(page: Page) -> None:
+    page.send(job0__day="tomorrow", job0__limit="many", job0__items='[{"name": "a"}]')
+
+    assert not Program.objects.exists()
+    assert page.errors() == {
+        "program-region": ["This field is required."],
+        "job0-day": ["Date has wrong format. Use one of these formats instead: YYYY-MM-DD."],
+        "job0-mode": ["This field is required."],
+        "job0-limit": ["A valid integer is required."],
+        "job0-items": ["[0].price: This field is required."],
+    }
+    assert page.value("job0-limit") == "many"
+    assert page.value("job0-items") == '[{"name": "a"}]'
+
+
+def test_json_in_the_form_that_is_none_stands_beside_it(page: Page) -> None:
+    page.send(program__region="north", job0__items="[1,")
+
+    assert list(page.errors()) == ["job0-items"]
+    assert page.value("job0-items") == "[1,"
+    assert page.value("program-region") == "north"
+    assert not Program.objects.exists()
+
+
+def test_an_error_of_the_whole_stands_above_its_form(admin_client: Client) -> None:
+    def validate(self: Any, values: Any) -> Any:
+        raise serializers.ValidationError("The end is before the start.")
+
+    with typed_job(data_class=serializer_of(validate=validate, n=serializers.IntegerField())):
+        page = Page(admin_client)
+        page.send(jobs="import_day", draw="form")
+        page.send(program__region="north", job0__n="1")
+
+    assert page.errors() == {"job0*": ["The end is before the start."]}
+    assert "The end is before the start." in page.html
+
+
+def test_an_error_of_another_field_leaves_the_form_as_it_is_typed(page: Page) -> None:
+    page.send(program__region="north", job0__day="2026-11-24", queue="")
+
+    assert list(page.errors()) == ["queue"]
+    assert (page.value("program-region"), page.value("job0-day")) == ("north", "2026-11-24")
+
+
+def test_jobs_may_change_after_the_form_is_drawn(page: Page) -> None:
+    with typed_job("other_day", program_data_class=None):
+        page.send(jobs="noop\nother_day", program__region="north", job0__mode="full", draw="form")
+
+        assert page.value("job0-mode") == ""  # of the other job
+        assert json.loads(page.value("program_data")) == REGION
+        assert json.loads(page.value("job_data"))["import_day"]["mode"] == "full"
+
+
+def test_data_of_jobs_without_a_form_stays_json_beside_it(page: Page) -> None:
+    page.send(jobs="import_day, count", draw="form")
+    page.send(**{**FILLED, "job_data": '{"count": {"n": 3}}'})
+
+    program = Program.objects.get()
+    assert program.job_data["count"] == {"n": 3}
+    assert program.job_data["import_day"]["day"] == "2026-11-24"
+
+
+def test_json_beside_the_form_that_is_none_is_kept_with_all_else(page: Page) -> None:
+    page.send(jobs="import_day, count", draw="form")
+
+    for button in ({"draw": "raw"}, {"draw": "form"}, {}):
+        page.send(**{**FILLED, "job_data": '{"count": ', **button})
+
+        assert list(page.errors()) == ["job_data"]
+        assert page.value("job_data") == '{"count": '
+        assert page.value("job0-day") == "2026-11-24"
+    assert not Program.objects.exists()
+
+
+# Raw JSON and back ------------------------------------------------------------------------------
+
+
+def test_raw_json_shows_what_was_typed_even_if_it_is_wrong(page: Page) -> None:
+    page.send(job0__limit="many", job0__items="[1,", program__region="", draw="raw")
+
+    raw = json.loads(page.value("job_data"))["import_day"]
+    assert raw == {"limit": "many", "is_dry": False, "items": "[1,"}
+    assert page.value("jobs") == "import_day"
+    assert page.errors() == {}
+
+    page.send(draw="form")
+
+    assert page.value("job0-limit") == "many"
+    assert page.value("job0-items") == "[1,"
+
+
+def test_keys_that_the_form_does_not_know_go_through_it(page: Page) -> None:
+    data = {"import_day": {**DAY, "page": 3}, "count": {"n": 1}}
+    page.send(draw="raw")
+    page.send(jobs="import_day\ncount", program_data=RAW["program_data"], job_data=json.dumps(data))
+    Program.objects.all().delete()
+    page = Page(page.client)
+    page.send(
+        jobs="import_day\ncount",
+        program_data='{"region": "north", "more": [1]}',
+        job_data=json.dumps(data),
+        draw="form",
+    )
+
+    assert "Kept as it is: <bdi>page</bdi>" in page.html
+    page.send(job0__mode="part")
+
+    program = Program.objects.get()
+    assert program.program_data == {"region": "north", "more": [1]}
+    assert program.job_data["import_day"]["page"] == 3
+    assert program.job_data["import_day"]["mode"] == "part"
+    assert program.job_data["count"] == {"n": 1}
+
+
+def test_everything_else_that_was_typed_stays_through_both(page: Page) -> None:
+    rest = {"queue": "reports", "run_at": "2050-01-31T12:30", "idempotency_key": "orders"}
+
+    for wanted in ("raw", "form", "raw"):
+        page.send(**rest, draw=wanted)
+        assert {name: page.value(name) for name in rest} == rest
+        assert page.errors() == {}
+
+
+@pytest.mark.parametrize("text", ["{no json", "[1]", '"x"', "[" * 100_000])
+def test_raw_json_that_cannot_be_read_stays_with_its_error(page: Page, text: str) -> None:
+    page.send(draw="raw")
+    page.send(program_data=text, draw="form")
+
+    assert list(page.errors()) == ["program_data"]
+    assert page.value("program_data") == text
+    assert page.answer.context["entry"].forms is None
+
+
+def test_jobs_without_types_have_no_form(page: Page) -> None:
+    page = Page(page.client)
+    page.send(jobs="noop", program_data='{"x": 1}', draw="form")
+
+    assert "None of these jobs says what its data is" in page.html
+    assert page.value("program_data") == '{"x": 1}'
+
+
+def test_raw_json_is_checked_like_the_form(page: Page) -> None:
+    page.send(draw="raw")
+    page.send(program_data="{}", job_data='{"import_day": {"mode": "all"}}')
+
+    errors = page.errors()
+    assert errors["program_data"] == ["Program_data.region: This field is required."]
+    assert errors["job_data"] == [
+        "Job_data.import_day.day: This field is required.",
+        'Job_data.import_day.mode: "all" is not a valid choice.',
+    ]
+
+
+def test_the_call_of_a_form_is_that_of_its_data(page: Page) -> None:
+    page.send(program__region="north", job0__day="2026-11-24", show="1")
+
+    assert "&#x27;region&#x27;: &#x27;north&#x27;" in page.html
+    assert page.value("job0-day") == "2026-11-24"
+    assert not Program.objects.exists()
+
+
+# Clones -----------------------------------------------------------------------------------------
+
+
+def secret_job() -> Any:
+    login = serializer_of(user=serializers.CharField(), password=serializers.CharField())
+    data_class = serializer_of(
+        day=serializers.DateField(),
+        token=serializers.ChoiceField(["good-token"]),
+        pin_token=serializers.IntegerField(),
+        tokens=serializers.ListField(required=False),
+        is_secret=serializers.BooleanField(),
+        login=login(required=False),
+    )
+    return typed_job(data_class=data_class, program_data_class=None)
+
+
+SECRETS = {
+    "day": "2026-11-24",
+    "token": "good-token",
+    "pin_token": 1234,
+    "tokens": ["one-token"],
+    "is_secret": True,
+    "login": {"user": "ada", "password": "s3cr3t-word"},
+    "api_key": "s3cr3t-key",
+}
+
+
+def clone_page(client: Client, program: Program) -> Page:
+    return Page(client, f"{CREATE}?clone={program.pk}")
+
+
+def test_a_clone_begins_with_the_form(job: None, admin_client: Client) -> None:
+    source = create_program(["import_day"], REGION, {"import_day": {**DAY, "page": 3}})
+
+    page = clone_page(admin_client, source)
+    assert page.value("job0-day") == "2026-11-24"
+    page.send(job0__day="2026-11-25")
+
+    clone = Program.objects.exclude(pk=source.pk).get()
+    assert clone.job_data == {"import_day": {**source.job_data["import_day"], "day": "2026-11-25"}}
+
+
+@pytest.mark.parametrize("buttons", [[], ["raw"], ["raw", "form"], ["form", "raw", "raw"]])
+def test_masked_secrets_go_through_the_form_unseen(buttons: list[str]) -> None:
+    with secret_job():
+        source = create_program(["import_day"], job_data={"import_day": SECRETS})
+        page = clone_page(client_of(VIEW, ADD), source)
+        seen = [page.html]
+        for wanted in buttons:
+            page.send(draw=wanted)
+            seen.append(page.html)
+        page.send()
+
+        clone = Program.objects.exclude(pk=source.pk).get()
+    assert clone.job_data == source.job_data
+    secrets = ("good-token", "1234", "one-token", "s3cr3t-word", "s3cr3t-key")
+    options = '<option value="good-token">good-token</option>'  # what may be chosen is none
+    for html in seen:
+        assert not [each for each in secrets if each in html.replace(options, "")]
+
+
+def test_a_secret_that_does_not_fit_any_more_is_not_told(job: None) -> None:
+    old = {"import_day": {**DAY, "token": "s3cr3t"}}
+    source = Program.objects.create(jobs=["import_day"], program_data=REGION, job_data=old)
+    page = clone_page(client_of(VIEW, ADD), source)
+
+    page.send()
+
+    assert "s3cr3t" not in page.html
+    told = next(iter(page.errors().values()))
+    assert told == ['"***" is not a valid choice.']
+
+
+def test_a_mask_in_a_form_that_hides_nothing_is_refused(job: None) -> None:
+    source = create_program(["import_day"], REGION, {"import_day": DAY})
+    page = clone_page(client_of(VIEW, ADD), source)
+
+    page.send(**{"job0__token.json": '"***"'})
+
+    assert page.errors() == {
+        "*": [
+            "Job data: import_day.token is masked, and there is no secret to put in its place: "
+            "type it, or leave it out."
+        ]
+    }
+
+
+# What is hostile --------------------------------------------------------------------------------
+
+
+def broken(self: Any, *args: Any, **options: Any) -> None:
+    raise ValueError("<b>broken</b>")
+
+
+@pytest.mark.parametrize("method", ["__init__", "validate", "get_fields"])
+def test_a_serializer_that_raises_leaves_the_page_open_and_is_told(
+    admin_client: Client, method: str
+) -> None:
+    with typed_job(data_class=serializer_of(**{method: broken})):
+        page = Page(admin_client)
+        page.send(jobs="import_day", draw="form")
+        page.send(**({"program__region": "north"} if "program-region" in page.fields else {}))
+
+    assert page.answer.status_code == 200
+    assert "MadeData raised ValueError: &lt;b&gt;broken&lt;/b&gt;" in page.html
+    assert not Program.objects.exists()
+
+
+def test_a_page_draws_no_more_fields_than_a_request_may_hold(admin_client: Client) -> None:
+    many = {f"f{number}": serializers.CharField(required=False) for number in range(190)}
+    names = [f"job_{number}" for number in range(5)]
+    data_class = serializer_of(**many)
+    with ExitStack() as stack:
+        for name in names:
+            stack.enter_context(typed_job(name, data_class, None))
+        page = Page(admin_client)
+        page.send(jobs="\n".join(names), draw="form")
+
+        assert "Data of job_3 cannot be drawn as a form: the page would have too" in page.html
+        page.send(job2__f0="kept", job_data='{"job_4": {"f1": "x"}}')
+
+    assert Program.objects.get().job_data == {"job_2": {"f0": "kept"}, "job_4": {"f1": "x"}}
+
+
+def test_a_forged_list_of_what_was_drawn_is_harmless(page: Page) -> None:
+    for forged in ("{", "5", "[5, {}]", '["noop", "gone"]', "[" * 100_000):
+        page.send(drawn_for=forged)
+
+        assert page.answer.status_code == 200
+    assert not Program.objects.exists()
+
+
+def test_the_form_of_a_job_with_a_strange_name_works(admin_client: Client) -> None:
+    name = "a.b[0] <i>\u05d0"
+    with typed_job(name, DayData, None):
+        page = Page(admin_client)
+        page.send(jobs=name, draw="form")
+        page.send(job0__day="x")
+
+        assert "Data of a.b[0] &lt;i&gt;" in page.html
+        assert sorted(page.errors()) == ["job0-day", "job0-mode"]
