@@ -49,9 +49,10 @@ faults: $(VENV)/.tests ## do harm of twenty kinds, and judge what became of it (
 	    esac; \
 	done; exit $$status
 
-bench: $(VENV)/.tests ## measure drain, latency and memory on real servers
+bench: $(VENV)/.tests $(VENV)/.benchmarks ## measure speed beside others, half an hour (ONLY=A,D: parts, ROUNDS=5)
 	@$(BIN)/python -m tests.servers --install
-	@$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.core
+	@$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks \
+	    $(if $(ONLY),--only '$(ONLY)') $(if $(ROUNDS),--rounds '$(ROUNDS)')
 
 scale: $(VENV)/.tests ## measure the console's pages on a million programs (some minutes, 4 GB of disk)
 	@$(BIN)/python -m tests.servers --install
@@ -86,6 +87,13 @@ $(VENV)/.tests: requirements-dev.txt requirements.txt $(VENV)/.made
 	@echo "Installing requirements-dev.txt into $(VENV)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/.runs
+
+# The systems that the benchmark measures beside this one stay out of what is tested and shipped.
+$(VENV)/.benchmarks: benchmarks/requirements.txt $(VENV)/.made
+	@echo "Installing benchmarks/requirements.txt into $(VENV)/benchmarks"
+	@$(BIN)/python -m venv --clear $(VENV)/benchmarks
+	@$(VENV)/benchmarks/bin/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	@touch $@
 
 # A candidate on PATH may be a shim that does not run, too old, or without its venv module (Debian
 # packages that apart): each is tried, and the nearest miss names the fix.

@@ -1,4 +1,4 @@
-"""Jobs for tests: `noop`, `count`, and `behave`, which does what its data says."""
+"""Jobs for tests: `noop`, `count`, `nap`, and `behave`, which does what its data says."""
 
 from __future__ import annotations
 
@@ -41,6 +41,16 @@ class Count(Job):
 
     def execute(self, message: Message, job_data: JobData) -> None:
         job_data.merge({"n": job_data.get().get("n", 0) + 1})
+
+
+@register
+class Nap(Job):
+    """Waits as long as another system may take to answer."""
+
+    name = "nap"
+
+    def execute(self, message: Message, job_data: JobData) -> None:
+        time.sleep(0.05)
 
 
 class Unprintable(Exception):

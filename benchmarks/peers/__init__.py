@@ -1,0 +1,1 @@
+"""Other systems, each with its best sensible configuration; run by the benchmark's environment."""
