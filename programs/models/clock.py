@@ -74,7 +74,8 @@ class Utc(Func):
     arity = 0
     output_field = DateTimeField()
 
-    def __init__(self, after: float = 0.0) -> None:
+    def __init__(self, after: Any = 0.0) -> None:
+        """`after`: a number, or an expression that a compiled statement is given one for."""
         super().__init__()
         self.after = after
 
@@ -88,7 +89,7 @@ class Utc(Func):
 
     def as_postgresql(
         self, compiler: SQLCompiler | None, connection: BaseDatabaseWrapper, **extra: Any
-    ) -> tuple[str, list[float]]:
+    ) -> tuple[str, list[Any]]:
         if not self.after:
             return "STATEMENT_TIMESTAMP()", []
         return "STATEMENT_TIMESTAMP() + %s * INTERVAL '1 second'", [self.after]
@@ -98,14 +99,14 @@ class Utc(Func):
     ) -> tuple[str, list[Any]]:
         # As Django writes datetimes, so that equal ones are equal texts: with six digits behind
         # the second, or none.
-        after = ", %s" if self.after else ""
+        after = ", PRINTF('%%+.3f seconds', %s)" if self.after else ""
         moment = f"STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now'{after})"
-        given = [f"{self.after:+.3f} seconds"] if self.after else []
+        given = [self.after] if self.after else []
         return f"REPLACE({moment} || '000', '.000000', '')", given
 
     def as_mysql(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
-    ) -> tuple[str, list[int]]:
+    ) -> tuple[str, list[Any]]:
         if not self.after:
             return "UTC_TIMESTAMP(6)", []
-        return "UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND", [round(self.after * 1e6)]
+        return "UTC_TIMESTAMP(6) + INTERVAL ROUND(%s * 1000000) MICROSECOND", [self.after]

@@ -10,8 +10,10 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
 from programs.conf import settings
-from programs.models.claiming import claiming
+from programs.models import compiled
+from programs.models.claiming import adopting, claiming
 from programs.models.clock import Utc
+from programs.models.compiled import Rows
 from programs.models.persistence import brief_transaction
 from programs.models.state import CLAIMED, OPEN, State, where
 from programs.models.steering import Steering
@@ -40,6 +42,19 @@ class ProgramQuerySet(models.QuerySet["Program"]):
     def ripe(self, queue: str) -> ProgramQuerySet:
         """Those of one queue whose time has come, oldest first: an index holds this order."""
         return self.filter(queue=queue, due_at__lte=Utc()).order_by("due_at")
+
+    def oldest(self, queue: str, most: int, losses_below: int | None = None) -> list[Program]:
+        """Return the first `most` that wait in `queue`, or a few more, without their data."""
+        most += -most % 8  # few numbers, for each is a statement of its own
+
+        def rows() -> ProgramQuerySet:
+            waiting = self.ripe(queue).unclaimed().defer("jobs", "program_data", "job_data")
+            if losses_below is not None:
+                waiting = waiting.filter(losses__lt=losses_below)
+            return waiting[:most]
+
+        key = ("oldest", queue, most, losses_below)
+        return compiled.kept(self.db, key, lambda: Rows(rows())).fetch()
 
     def due(self, *queues: str) -> ProgramQuerySet:
         """Those that anyone may claim now: their time has come, or their lease has run out."""
@@ -83,7 +98,7 @@ class ProgramQuerySet(models.QuerySet["Program"]):
         return claiming(self, queues, lease)(run_id, slot)
 
     @staticmethod
-    def claim_values(slot: str, lease: float) -> dict[str, Any]:
+    def claim_values(slot: Any, lease: float) -> dict[str, Any]:
         """Return what a claim writes."""
         return {
             "worker": slot,
@@ -94,9 +109,9 @@ class ProgramQuerySet(models.QuerySet["Program"]):
             "updated_at": Utc(),
         }
 
-    def adopt(self, queue: str) -> bool:
-        """Take the selected program, which another program inserted, into `queue`."""
-        return bool(self.adoptable().update(queue=queue, due_at=Utc(), updated_at=Utc()))
+    def adopt(self, run_id: str, queue: str) -> bool:
+        """Take the program of this run id into `queue`, if another program inserted it."""
+        return bool(adopting(self).write((run_id, queue)))
 
     def unlocked(self) -> list[int]:
         """Return the primary keys of those whose rows nobody has locked, where that can be told.

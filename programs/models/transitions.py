@@ -10,18 +10,18 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, TypeVar
 
-from django.db import connections, transaction
+from django.db import transaction
 from django.db.models import Expression, F, Q
 
 from programs.conf import settings
 from programs.data import JsonObject
-from programs.models import postgresql
 from programs.models.attempt import Attempt, Ending
 from programs.models.clock import Utc
 from programs.models.columns import Columns
 from programs.models.deadlines import answer_expected
 from programs.models.operation import Verb
 from programs.models.persistence import PATIENCE, persist
+from programs.models.writing import write
 
 Changes = Mapping[str, Any]
 T = TypeVar("T")
@@ -274,28 +274,17 @@ class Transitions(Columns):
         changes = {**changes, "updated_at": Utc()}
 
         def once() -> bool:
-            if attempt is None:
-                return bool(self._rows(**conditions).update(**changes))
-            if self._write_both(attempt, changes, conditions):
+            if write(self, changes, conditions, attempt):
                 return True
             # A repetition after a commit whose answer was lost finds the attempt written.
             # (A take-over's row for the same epoch tells of a loss: another outcome.)
-            same = {"step": attempt.step, "epoch": attempt.epoch, "outcome": attempt.outcome}
-            return self.attempts.filter(**same).exists()
+            return attempt is not None and self._has(attempt)
 
         return self._persist(once, patience)
 
-    def _write_both(self, attempt: Attempt, changes: Changes, conditions: Changes) -> bool:
-        connection = connections[self.alias]
-        if connection.vendor == "postgresql":
-            table = self._meta.db_table
-            return postgresql.write_outcome(connection, table, conditions, changes, attempt)
-        with transaction.atomic(using=self.alias):
-            if not self._rows(**conditions).update(**changes):
-                return False
-            attempt.pk = None
-            attempt.save(using=self.alias, force_insert=True)
-            return True
+    def _has(self, attempt: Attempt) -> bool:
+        same = {"step": attempt.step, "epoch": attempt.epoch, "outcome": attempt.outcome}
+        return bool(self.attempts.filter(**same).exists())
 
     def _persist(self, once: Callable[[], T], patience: float = PATIENCE) -> T:
         return persist(once, self.alias, patience)

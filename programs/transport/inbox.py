@@ -10,6 +10,8 @@ from typing import Protocol
 
 from programs.transport.hint import Hint
 
+FLOW = 0.05  # seconds after a delivery in which another one is expected
+
 
 class Session(Protocol):
     """What a delivery came through: one channel of one connection, alive or gone."""
@@ -51,11 +53,13 @@ class Inbox:
         self.slots = slots
         self._changed = threading.Condition(threading.Lock())
         self._waiting: deque[Delivery] = deque()
+        self._in_hand: set[str] = set()  # run ids, until their slots are done with them
         self._idle = 0  # slots that wait in take() now
         self._rings = 0
         self._ring_kept = False
         self._closed = False
         self._last_take = time.monotonic()
+        self._last_put = float("-inf")
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -64,6 +68,8 @@ class Inbox:
         """Hand `delivery` to the slot that comes first."""
         with self._changed:
             self._waiting.append(delivery)
+            self._in_hand.add(delivery.hint.run_id)
+            self._last_put = time.monotonic()
             self._changed.notify()
 
     def take(self, timeout: float) -> Delivery | None:
@@ -85,6 +91,21 @@ class Inbox:
             if self._closed or not self._waiting:
                 return None
             return self._waiting.popleft()
+
+    def done(self, delivery: Delivery) -> None:
+        """Note that the slot that took `delivery` has claimed its program, or may not."""
+        with self._changed:
+            self._in_hand.discard(delivery.hint.run_id)
+
+    @property
+    def flows_for(self) -> float:
+        """Return the seconds for which a slot had better wait for the next delivery."""
+        return max(0.0, self._last_put + FLOW - time.monotonic())
+
+    def in_hand(self) -> frozenset[str]:
+        """Return the run ids that deliveries name which wait, or which slots are at."""
+        with self._changed:
+            return frozenset(self._in_hand)
 
     def wake(self) -> None:
         """Ring all slots that wait, so that they look into the database."""
@@ -121,4 +142,5 @@ class Inbox:
         with self._changed:
             taken = list(self._waiting)
             self._waiting.clear()
+            self._in_hand.difference_update(delivery.hint.run_id for delivery in taken)
             return taken

@@ -46,6 +46,7 @@ class Crew:
             adaptive=not hinted,
             thorough=plan.burst,
             paused=self.pauses.now,
+            hinted=self.inbox.in_hand,
         )
         self.closing = threading.Event()  # no further program is claimed
         self.draining = threading.Event()  # nor is a further step started
@@ -118,8 +119,11 @@ class Crew:
 
     @property
     def looks_in(self) -> float:
-        """Return the seconds until a slot that waits should look into the database."""
-        return min(self.sweep.due_in, self.pauses.due_in)
+        """Return the seconds until a slot that waits should look into the database.
+
+        While hints flow, what it found would mostly be what the next of them name.
+        """
+        return max(min(self.sweep.due_in, self.pauses.due_in), self.inbox.flows_for)
 
     def others_wait(self) -> bool:
         """Tell whether another program could use the slot of one whose turn is used up."""
@@ -218,6 +222,7 @@ class Slot(threading.Thread):
                 program = self._claim_named(delivery, queues, lease)
         finally:
             delivery.settle()
+            self._crew.inbox.done(delivery)
         if program is None:
             logger.debug(
                 "hint refused: not due, or claimed already",
@@ -232,7 +237,7 @@ class Slot(threading.Thread):
         run_id, slot, seconds = delivery.hint.run_id, self.name, lease.seconds
         program = Program.objects.claim_named(run_id, queues, slot, seconds) if queues else None
         # Into a paused queue as well: no other hint may come.
-        if program is None and Program.objects.filter(run_id=run_id).adopt(delivery.queue):
+        if program is None and Program.objects.adopt(run_id, delivery.queue):
             program = Program.objects.claim_named(run_id, queues, slot, seconds) if queues else None
         return program
 

@@ -29,6 +29,7 @@ class Sweep:
     found; with hints one look a second is enough for what a lost hint or a retry left.
     `paused`: returns the queues of which nothing is claimed. What their lost workers left behind
     is released all the same.
+    `hinted`: returns the run ids that hints of this process name: their slots claim those.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class Sweep:
         adaptive: bool,
         thorough: bool = False,
         paused: Callable[[], frozenset[str]] = frozenset,
+        hinted: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         self._worker = worker
         self._queues = list(queues)
         self._paused = paused
+        self._hinted = hinted
         self._adaptive = adaptive
         self._thorough = thorough
         self._hurries = 0
@@ -138,17 +141,22 @@ class Sweep:
         self._pause = min(self._pause * 2, SLOWEST)
         hurries = self._hurries
         random.shuffle(self._queues)  # no queue is always last
+        # Rows that another slot is at may be locked: they must not hold up this one as well.
+        hinted = self._hinted()
+        most = at_most + len(self._tried) + len(hinted)
+        losses_below = None
+        if self._suspect_slot is not None:
+            losses_below = 1
+        elif self._former_suspects:
+            losses_below = settings.LOSS_LIMIT - 1
         for queue in self._queues:
             if queue in paused:
                 continue
-            waiting = Program.objects.ripe(queue).unclaimed()
-            if self._suspect_slot is not None:
-                waiting = waiting.filter(losses=0)
-            elif self._former_suspects:
-                waiting = waiting.filter(losses__lt=settings.LOSS_LIMIT - 1)
-            # Rows that another slot is at may be locked: they must not hold up this one as well.
-            fetched = waiting[: at_most + len(self._tried)]
-            free = [program for program in fetched if program.pk not in self._tried]
+            free = [
+                program
+                for program in Program.objects.oldest(queue, most, losses_below)
+                if program.pk not in self._tried and program.run_id not in hinted
+            ]
             self._found.extend(free[:at_most])
         looked_for_lost = self._look_for_lost()
         self.is_dry = looked_for_lost and not self._found and hurries == self._hurries

@@ -311,6 +311,8 @@ def test_both_forms_of_writing_an_outcome_leave_the_same_rows(monkeypatch) -> No
         ]
 
     special = rows()
+    compiled = vars(connections[executor_settings.DATABASE])
+    monkeypatch.setitem(compiled, "programs_compiled", {})
     monkeypatch.setattr(connections[executor_settings.DATABASE], "vendor", "any other")
     monkeypatch.setattr(
         "programs.models.clock.Utc.as_sql",

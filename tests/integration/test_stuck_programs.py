@@ -93,7 +93,7 @@ def test_a_row_of_the_originals_that_was_paused_and_resumed_is_run() -> None:
     operations.pause_program(program)
     operations.resume_program(program)
 
-    Program.objects.filter(pk=program.pk).adopt("default")  # a hint arrives
+    Program.objects.adopt(program.run_id, "default")  # a hint arrives
 
     assert claim(program) is not None
 
