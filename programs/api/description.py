@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import Any
 
 from django.urls import get_script_prefix
@@ -14,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 import programs
+from programs.api.data_schema import making
 from programs.api.endpoint import Endpoint
 from programs.api.schema import described
 
@@ -35,11 +35,14 @@ SETTINGS: dict[str, Any] = {
     },
     "ENUM_SUFFIX": "",
     "PREPROCESSING_HOOKS": ["programs.api.description.ours"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "programs.api.data_schema.with_job_data",  # behind it: its names are not for our choices
+    ],
     "SERVERS": [],
 }
 
 _made: dict[str, Any] = {}  # by script prefix
-_lock = Lock()
 
 
 def ours(endpoints: Any) -> Any:
@@ -50,7 +53,7 @@ def ours(endpoints: Any) -> Any:
 def description() -> Any:
     """Return the schema. It is the same for everybody: what one may do, each operation tells."""
     prefix = get_script_prefix()
-    with _lock:
+    with making:
         if prefix not in _made:
             with patched_settings(SETTINGS):
                 generator: Any = SchemaGenerator  # untyped

@@ -61,6 +61,11 @@ class ObjectsField(PlainField):
     """The data of single jobs: JSON objects by the names of the jobs."""
 
 
+@extend_schema_field({"type": ["object", "null"], "additionalProperties": True})
+class SchemaField(PlainField):
+    """A JSON Schema."""
+
+
 @extend_schema_field(OpenApiTypes.ANY)
 class StoredField(PlainField):
     """What a row holds; those of the original's users may hold anything."""

@@ -12,7 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from programs import registry
+from programs.api.data_schema import data_schema
 from programs.api.endpoint import VIEW, Endpoint
+from programs.api.fields import SchemaField
 from programs.api.schema import described
 from programs.conf import settings
 from programs.models import Worker
@@ -38,6 +40,12 @@ class JobSerializer(serializers.Serializer[Any]):
     )
     retry_backoff = serializers.FloatField(
         allow_null=True, help_text="Each further delay is so many times longer."
+    )
+    data_schema = SchemaField(
+        allow_null=True, help_text="What its own data must be, as JSON Schema; null: any object."
+    )
+    program_data_schema = SchemaField(
+        allow_null=True, help_text="What it asks of the program data, likewise."
     )
 
 
@@ -75,4 +83,6 @@ def _facts(name: str, job: Any, workers: int) -> dict[str, Any]:
         "max_retries": getattr(job, "max_retries", None),
         "retry_delay": getattr(job, "retry_delay", None),
         "retry_backoff": getattr(job, "retry_backoff", None),
+        "data_schema": data_schema(getattr(job, "data_class", None)),
+        "program_data_schema": data_schema(getattr(job, "program_data_class", None)),
     }
