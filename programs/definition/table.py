@@ -34,13 +34,15 @@ class StoredDefinition(AnyDefinition):
 
     @classmethod
     def of(cls, row: Definition, *, is_shadowed: bool = False) -> StoredDefinition:
+        """Return what a row says; rows may be others' work."""
+        job_data = row.job_data if isinstance(row.job_data, dict) else {}
         return cls(
             name=row.name,
-            jobs=row.jobs,
-            program_data=row.program_data,
-            job_data=row.job_data,
+            jobs=[str(name) for name in row.jobs] if isinstance(row.jobs, list) else [],
+            program_data=row.program_data if isinstance(row.program_data, dict) else {},
+            job_data={name: own for name, own in job_data.items() if isinstance(own, dict)},
             queue=row.queue,
-            description=row.description,
+            description=row.description or "",  # Oracle keeps no empty text
             row=row,
             is_shadowed=is_shadowed,
         )

@@ -11,6 +11,7 @@ from django.db import OperationalError, connections, transaction
 from programs import operations
 from programs.conf import settings as executor_settings
 from programs.definition import find_definition
+from programs.management.purging import purge
 from programs.models import Program, Schedule, State
 from programs.models import tick as tick_module
 from programs.models.clock import instant
@@ -239,14 +240,27 @@ def test_older_ticks_are_forgotten_but_for_those_whose_program_is_open(
     assert outcomes(schedule) == ["skipped", "skipped", "started"]
 
 
-def test_a_tick_outlives_its_program(define: Defined) -> None:
+@pytest.mark.parametrize("way", ["deleted", "purged", "deleted by SQL"])
+def test_a_tick_outlives_its_program(define: Defined, way: str) -> None:
     define()
-    schedule = scheduled()
+    schedule = scheduled(overlap="skip")
     due_since(schedule, 1)
     fire(schedule)
-    started(schedule)[0].delete()
-    (tick,) = ticks(schedule)
-    assert (tick.outcome, tick.program) == ("started", None)
+    (program,) = started(schedule)
+    operations.stop_program(program)
+    if way == "deleted":
+        program.delete()
+    elif way == "purged":
+        assert sum(purge(State.STOPPED, timedelta(seconds=-60))) == 1
+    else:
+        Program.objects.all()._raw_delete(schedule.alias)
+
+    due_since(schedule, 0)
+
+    assert fire(schedule) == 1
+    assert outcomes(schedule) == ["started", "started"]
+    if way != "deleted by SQL":
+        assert ticks(schedule)[0].program is None
 
 
 # Time zones -----------------------------------------------------------------------------------

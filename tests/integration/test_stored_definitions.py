@@ -18,9 +18,10 @@ from programs.definition import (
 )
 from programs.errors import (
     InvalidDefinition,
+    InvalidProgram,
     OperationRefused,
 )
-from programs.models import Definition, Operation
+from programs.models import Definition, Operation, Program
 from tests.running import fresh
 from tests.scheduling import Defined, define, scheduled
 
@@ -167,3 +168,20 @@ def test_a_row_is_hidden_by_code_of_the_same_name_and_says_so(define: Defined) -
         ("nightly", False, True),
         ("weekly", False, False),
     ]
+
+
+@pytest.mark.parametrize("jobs", [{}, [], ["noop", 5, None], "noop", [["noop"]]])
+def test_a_row_that_somebody_wrote_by_hand_opens_and_does_not_start(
+    define: Defined, jobs: Any
+) -> None:
+    Definition.objects.create(name="strange", jobs=jobs, program_data=[], job_data={"noop": 5})
+
+    found = find_definition("strange")
+
+    assert found is not None
+    assert (found.program_data, found.job_data) == ({}, {})
+    assert isinstance(found.missing_jobs(), list)
+    with pytest.raises(InvalidProgram) as refused:
+        start_program("strange")
+    assert refused.value.field.startswith("jobs")
+    assert Program.objects.count() == 0
