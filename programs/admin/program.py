@@ -17,6 +17,7 @@ from programs.admin.definition_pages import ADD as ADD_DEFINITION
 from programs.admin.json_view import json_view
 from programs.admin.levers import LEVERS, Lever, fitting
 from programs.admin.listing import ListPage
+from programs.admin.misfits import misfits_of
 from programs.admin.operation import operations_of
 from programs.admin.outcomes import bulk_outcomes
 from programs.admin.overview import OverviewPage
@@ -68,6 +69,7 @@ class ProgramAdmin(ListPage, CreationPage, OverviewPage):
             "progress": facts.progress(program),
             "reason": facts.reason(program),
             "error": facts.error(program),
+            "misfits": misfits_of(program),
             "levers": [
                 (lever, self.url_of(lever.verb.value, program), lever.missing(request, program))
                 for lever in fitting(program)

@@ -13,7 +13,7 @@ from django.db import Error as DatabaseError
 
 from programs.conf import settings
 from programs.errors import InvalidProgram, ProgramExecutorError, ProgramNotFound
-from programs.legibility import legible
+from programs.legibility import in_one_line, legible
 from programs.models import Program, State
 from programs.worker.database import prepare_connections
 
@@ -45,7 +45,8 @@ class OperatorCommand(BaseCommand):
         try:
             self.act(**options)
         except InvalidProgram as error:
-            raise CommandError(legible(self._by_option(error))) from error
+            told = (in_one_line(self._by_option(*each)) for each in error.errors)
+            raise CommandError("\n".join(told)) from error
         except ProgramExecutorError as error:
             raise CommandError(legible(error)) from error
         except DatabaseError as error:
@@ -94,12 +95,12 @@ class OperatorCommand(BaseCommand):
             self.stderr.write(f"\r{text}", str, ending="")
             self.stderr.flush()
 
-    def _by_option(self, error: InvalidProgram) -> str:
+    def _by_option(self, field: str, reason: str) -> str:
         """Name the option in the place of the argument that the engine names."""
-        name = re.split(r"[.\[]", error.field)[0]
+        name = re.split(r"[.\[]", field)[0]
         option = self.named.get(name, f"--{name.replace('_', '-')}")
-        field = "" if f"--{error.field.replace('_', '-')}" == option else f" ({error.field})"
-        return f"{option}{field}: {error.reason}"
+        place = "" if f"--{field.replace('_', '-')}" == option else f" ({field})"
+        return f"{option}{place}: {reason}"
 
     @property
     def is_watched(self) -> bool:

@@ -11,6 +11,7 @@ from django.dispatch import Signal
 from programs import data, registry, signals, typed
 from programs.conf import settings
 from programs.data import JsonObject
+from programs.definition.code import registered_definitions
 from programs.errors import InvalidData, InvalidProgram, OperationRefused, ProgramNotFound
 from programs.models import Program, State, Verb
 from programs.signature import Signature, told
@@ -224,14 +225,19 @@ def _fitted(
     current: Program, program_data: JsonObject | None, job_data: JsonObject | None
 ) -> tuple[JsonObject | None, JsonObject | None]:
     """Return the data as it is to be stored; what stays as it is, is not looked at."""
-    if program_data == current.program_data:
-        fitted = program_data
-    else:
-        fitted, _ = typed.checked_data(current.jobs, program_data, None)
+    is_same = program_data == current.program_data
     stored = current.job_data if isinstance(current.job_data, dict) else {}
     given = job_data or {}
     changed = {name for name in {*given, *stored} if given.get(name) != stored.get(name)}
-    return fitted, typed.checked_data(current.jobs, None, job_data, only=changed)[1]
+    definition = registered_definitions().get(current.definition or "")  # no other has a class
+    fitted, fitted_job_data = typed.checked_data(
+        current.jobs,
+        None if is_same else program_data,
+        job_data,
+        data_class=definition.data_class if definition is not None else None,
+        only=changed,
+    )
+    return program_data if is_same else fitted, fitted_job_data
 
 
 def _object(field: str, value: Any) -> JsonObject | None:

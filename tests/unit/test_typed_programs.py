@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from rest_framework import serializers
 
+from programs.definition import code, register_definition, start_program
 from programs.errors import InvalidProgram
 from programs.job import Job
 from programs.models import Program
 from programs.operations import edit_data, retry_program
 from programs.typed import misfits
-from tests.typed import DAY, REGION, typed_job
+from tests.typed import DAY, REGION, serializer_of, typed_job
 
 pytestmark = pytest.mark.django_db
 
@@ -106,3 +109,24 @@ def test_an_old_program_is_retried_with_its_data_as_it_is() -> None:
 
     assert retried.state == "waiting"
     assert retried.job_data == program.job_data
+
+
+def test_the_program_data_of_a_definition_stays_what_it_says() -> None:
+    with typed_job(data_class=None), definition_of(serializer_of(shop=serializers.IntegerField())):
+        program = start_program("typed", {**REGION, "shop": "5"})
+        with pytest.raises(InvalidProgram, match=r"program_data\.shop: A valid integer"):
+            edit_data(program, program_data={**REGION, "shop": "x"})
+        edited = edit_data(program, program_data={**REGION, "shop": "6"})
+
+    assert program.program_data == {**REGION, "shop": 5}
+    assert edited.program_data == {**REGION, "shop": 6}
+
+
+@contextmanager
+def definition_of(data_class: type[Any]) -> Iterator[None]:
+    """Register a definition whose program data has this class."""
+    register_definition("typed", ["import_day"], data_class=data_class)
+    try:
+        yield
+    finally:
+        del code._definitions["typed"]
