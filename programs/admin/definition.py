@@ -59,7 +59,6 @@ class ShownDefinition:
     about: str
     jobs: str
     missing: str  # jobs that nobody knows
-    queue: str
     last_state: SafeString | str
     last_at: str
     start_url: str  # empty where it cannot be started, or not by this user
@@ -116,7 +115,6 @@ class DefinitionAdmin(StartPage, WritingPages):
             about=legible(each.description),
             jobs=names_of(each.jobs),
             missing=names_of(missing),
-            queue=legible(each.queue),
             last_state=facts.state(last) if last and has_run else NOTHING,
             last_at=moment(last.created_at) if last and has_run else "",
             start_url=self.url_of("start", each.name) if can_start else "",

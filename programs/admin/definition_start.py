@@ -104,7 +104,7 @@ class StartPage(DefinitionPages):
             return HttpResponseRedirect(back)
         sent = request.POST if request.method == "POST" else None
         entry = DataEntry(sent, data_class=found.data_class)
-        typed = entry.raw if entry.is_redrawn else None
+        typed = entry.raw.dict() if entry.raw is not None and entry.is_redrawn else None
         form = StartForm(request.user, found, None if entry.is_redrawn else entry.raw, typed)
         error = None
         is_asked = sent is not None and not entry.is_redrawn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -9,7 +10,7 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -29,6 +30,18 @@ PLACES = {
     Verb.RESUME_QUEUE: "queue",
     Verb.DRAIN_WORKER: "worker",
 }
+NAMED = {  # what has a page of its own, which its subject names
+    Verb.ADD_DEFINITION: "definition",
+    Verb.CHANGE_DEFINITION: "definition",
+    Verb.DELETE_DEFINITION: "definition",
+    Verb.CREATE_SCHEDULE: "schedule",
+    Verb.CHANGE_SCHEDULE: "schedule",
+    Verb.DELETE_SCHEDULE: "schedule",
+    Verb.PAUSE_SCHEDULE: "schedule",
+    Verb.RESUME_SCHEDULE: "schedule",
+    Verb.RUN_SCHEDULE: "schedule",
+}
+GONE = (Verb.DELETE_DEFINITION, Verb.DELETE_SCHEDULE)
 
 
 @dataclass(frozen=True)
@@ -98,6 +111,14 @@ class OperationAdmin(ConsolePages):
             url = reverse(f"admin:programs_{place}_changelist", current_app=site)
             text = f"{place} {legible(operation.subject)}"
             return format_html('<a href="{}"><bdi>{}</bdi></a>', url, text)
+        if kind := NAMED.get(Verb(operation.verb)):
+            text = f"{kind} {legible(operation.subject)}"
+            with suppress(NoReverseMatch):  # a row may be others' work
+                page = f"admin:programs_{kind}_change"
+                url = reverse(page, args=[operation.subject], current_app=site)
+                if operation.verb not in GONE:
+                    return format_html('<a href="{}"><bdi>{}</bdi></a>', url, text)
+            return format_html("<bdi>{}</bdi>", text)
         if run_id is None:
             return "deleted since"
         url = reverse(

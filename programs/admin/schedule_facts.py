@@ -81,7 +81,8 @@ def timetable_of(schedule: Schedule) -> Timetable:
 def explained(schedule: Schedule) -> str:
     """Return when it fires, in words; where this process cannot tell, as it is written."""
     try:
-        return legible(timetable_of(schedule).explained)
+        told = timetable_of(schedule).explained
+        return legible(f"{told[:1].lower()}{told[1:]}")
     except Exception:  # noqa: BLE001 (a row may be others' work; the library may be missing)
         return legible(schedule.cron or f"every {schedule.interval} seconds")
 

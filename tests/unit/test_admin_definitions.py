@@ -160,7 +160,7 @@ def test_the_page_shows_its_schedules_and_what_they_missed_or_were_refused(
     page = shown(admin_client, page_for("change"))
 
     assert f'href="/admin/programs/schedule/{schedule.pk}/change/"' in page
-    assert "every hour" in page
+    assert "Every hour" in page
     assert "because of missed" in page
     assert "(3 times, this is the last)" in page
     assert "because of refused" in page
