@@ -45,8 +45,8 @@ class OperatorCommand(BaseCommand):
         try:
             self.act(**options)
         except InvalidProgram as error:
-            told = (in_one_line(self._by_option(*each)) for each in error.errors)
-            raise CommandError("\n".join(told)) from error
+            lines = (in_one_line(self._by_option(*each)) for each in error.errors)
+            raise CommandError("\n".join(lines)) from error
         except ProgramExecutorError as error:
             raise CommandError(legible(error)) from error
         except DatabaseError as error:
