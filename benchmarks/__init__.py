@@ -2,10 +2,12 @@
 
 import os
 
-# A peer runs in an environment of its own, which has nothing of this project.
-if "BENCHMARK_PEER" not in os.environ:
-    import django
+import django
+from django.conf import settings
 
+# A peer runs in an environment of its own, which has nothing of this project; a test of the
+# benchmark's arithmetic has settings already, and its processes inherit its environment.
+if "BENCHMARK_PEER" not in os.environ and not settings.configured:
     os.environ.setdefault("DEBUG", "1")  # a development secret will do
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.worker_settings"
     django.setup()

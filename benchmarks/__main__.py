@@ -1,13 +1,13 @@
 """Measures this project beside others, and prints how the figures stand to their goals.
 
 `make bench` runs it on the tests' servers. It empties the tables of the database that DATABASE_URL
-names: give it no other. `--only A,D` runs some parts, and leaves the results of the others.
+names: give it no other. All parts together write benchmarks/results.json and docs/benchmarks.svg;
+some of them (`--only A,D`) write into build/.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -25,6 +25,7 @@ from benchmarks.report import RESULTS, table, written
 
 PEERS = Path(sys.prefix, "benchmarks", "bin", "python")
 CHART = ROOT / "docs" / "benchmarks.svg"
+DRAFTS = ROOT / "build"
 
 
 def letters(given: str) -> list[str]:
@@ -43,15 +44,19 @@ def main() -> int:
     parser.add_argument("--programs", type=int, default=3000, help="of a drain; all else follows")
     parser.add_argument("--waiting", type=int, default=1_000_000, help="programs that wait in H")
     parser.add_argument("--peers", type=Path, default=PEERS, help="the Python that peers run on")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--chart", type=Path, default=CHART)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--chart", type=Path)
     options = parser.parse_args()
     if not options.peers.exists():
         parser.error(f"--peers: there is no {options.peers}; `make bench` makes it")
     began = time.monotonic()
-    results: dict[str, Any] = json.loads(options.out.read_text()) if options.out.exists() else {}
-    results["machine"] = described()
-    parts = results.setdefault("parts", {})
+    is_whole = options.only == list(PARTS)
+    out = options.out or (RESULTS if is_whole else DRAFTS / "benchmarks.json")
+    chart = options.chart or (CHART if is_whole else DRAFTS / "benchmarks.svg")
+    out.parent.mkdir(exist_ok=True)
+    amounts = {name: getattr(options, name) for name in ("rounds", "programs", "waiting")}
+    parts: dict[str, Any] = {}
+    results = {"machine": described(), "amounts": amounts, "parts": parts}
     with Places(options.waiting) as places:
         for letter in options.only:
             part = PARTS[letter]
@@ -64,10 +69,10 @@ def main() -> int:
             except Failed as error:
                 say(str(error))
                 return 1
-            options.out.write_text(written(results))
-    print(table({**results, "parts": {letter: parts[letter] for letter in options.only}}))
+            out.write_text(written(results))
+    print(table(results))
     say(f"{(time.monotonic() - began) / 60:.0f} minutes")
-    draw(options.peers, options.out, options.chart)
+    draw(options.peers, out, chart)
     return 0
 
 

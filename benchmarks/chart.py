@@ -13,12 +13,17 @@ from matplotlib.figure import Figure
 from benchmarks.figures import Spread
 from benchmarks.parts import DRAIN
 
-STORED, NOTHING_STORED, LIMIT = "#0d6e6e", "#b8b8b8", "#e8c468"
+OURS, STORED, NOTHING_STORED, LIMIT = "#0d6e6e", "#86b8b1", "#c4c4c4", "#e8c468"
 LEFT_OUT = ("pika",)
-COLOURS = {"raw-8": LIMIT, "raw-1": LIMIT, "celery": NOTHING_STORED, "dramatiq": NOTHING_STORED}
+COLOURS = {
+    **dict.fromkeys(("ours-8", "ours-1"), OURS),
+    **dict.fromkeys(("celery", "dramatiq"), NOTHING_STORED),
+    **dict.fromkeys(("raw-8", "raw-1"), LIMIT),
+}
 LEGEND = {
-    STORED: "every step stored",
-    NOTHING_STORED: "nothing stored",
+    OURS: "Program Executor: every step stored",
+    STORED: "others that store every step",
+    NOTHING_STORED: "others that store nothing",
     LIMIT: "the same statements, bare",
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contestant import Contestant
-from benchmarks.figures import ratios
+from benchmarks.figures import ratios, significant
 from benchmarks.parts import Comparison, Part
 from benchmarks.places import Places, calm
 
@@ -29,6 +29,7 @@ def run(
         calm()
         found = contestant.run(python, environment, programs, variant)
         versions.update(found.pop("versions", {}))
+        found = {name: significant(value) for name, value in found.items()}
         told = ", ".join(f"{name} {value:.4g}" for name, value in found.items())
         say(f"  {contestant.name}{f' ({variant})' if variant else ''}: {told}")
         return found
@@ -43,8 +44,7 @@ def run(
             variants[contestant.key] = best(tried[contestant.key], part.judged_by)
     for number in range(rounds):
         say(f"{part.letter}: round {number + 1} of {rounds}")
-        order = part.contestants if number % 2 == 0 else tuple(reversed(part.contestants))
-        for contestant in order:
+        for contestant in in_turn(part.contestants, number):
             found = measure(contestant, variants.get(contestant.key, ""))
             for name, value in found.items():
                 readings[contestant.key].setdefault(name, []).append(value)
@@ -54,6 +54,11 @@ def run(
         "tried": tried,
         "versions": versions,
     }
+
+
+def in_turn(contestants: tuple[Contestant, ...], number: int) -> tuple[Contestant, ...]:
+    """Return the order of a round: whoever comes after a heavy neighbour comes before it next."""
+    return contestants if number % 2 == 0 else contestants[::-1]
 
 
 def best(tried: dict[str, float], judged_by: str) -> str:

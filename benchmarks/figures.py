@@ -55,6 +55,11 @@ def ratios(of: Sequence[float], against: Sequence[float]) -> list[float]:
     return [one / other for one, other in zip(of, against, strict=True)]
 
 
+def significant(value: float) -> float:
+    """Return a value with the four digits that a measurement may claim at most."""
+    return float(f"{value:.4g}")
+
+
 def percentile(values: Sequence[float], percent: int) -> float:
     """Return the smallest value that so many percent of all do not exceed."""
     ordered = sorted(values)

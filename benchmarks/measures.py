@@ -129,7 +129,7 @@ def populate(options: argparse.Namespace) -> Found:
     """Migrate the database, and let it hold as many programs that wait, of which nobody hints."""
     call_command("migrate", verbosity=0)
     waiting.populate(options.programs, [options.job] * options.steps)
-    return {}
+    return {"due": Program.objects.due("default").count()}
 
 
 MEASURES: dict[str, Callable[[argparse.Namespace], Found]] = {

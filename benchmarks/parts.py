@@ -37,13 +37,18 @@ HERE = (
 )
 EMBEDDED_HERE = "row and attempt in one transaction, on the disk before the next step; no broker"
 RAW = "the same claim and outcomes, each committed; no broker, no jobs, no leases"
+INSERTS = "the INSERT of create_program, each committed; no checks, no hints"
+PUBLISHES = "persistent messages, quorum queue, each confirmed before the next"
 CELERY = "persistent messages, durable queue; no confirms, acked early; nothing stored"
 CELERY_RESULTS = (
     "persistent messages, durable queue; no confirms, acked early; each result a row, committed"
 )
 DRAMATIQ = "persistent messages, durable queue; no confirms, acked after the job; nothing stored"
-PROCRASTINATE = "each job a row with its events; claim and end committed; each job defers the next"
-DBOS = "workflow and each step a row, committed"
+PROCRASTINATE = (
+    "each job a row with its events, claim and end committed; `next` defers the job after it, "
+    "`lock` defers all at once and keeps their order by a lock"
+)
+DBOS = "the workflow and each step a row, committed; `direct` without its queue"
 
 
 def _ours(
@@ -53,8 +58,8 @@ def _ours(
     return Contestant(key, name, ("benchmarks.measures", *command), programs, did, place)
 
 
-def _raw(key: str, name: str, programs: float, *command: str) -> Contestant:
-    return Contestant(key, name, ("benchmarks.raw", *command), programs, RAW)
+def _raw(key: str, name: str, programs: float, *command: str, did: str = RAW) -> Contestant:
+    return Contestant(key, name, ("benchmarks.raw", *command), programs, did)
 
 
 def _peer(
@@ -117,13 +122,7 @@ DRAIN = Part(
             ("direct-8", "queue-8"),
             *("dbos_workflow", "drain"),
         ),
-        Contestant(
-            "pika",
-            "pika publishes, each confirmed",
-            ("benchmarks.raw", "publishes"),
-            0.5,
-            "persistent messages, quorum queue, each confirmed before the next",
-        ),
+        _raw("pika", "pika, publishes a second", 0.5, "publishes", did=PUBLISHES),
     ),
     (
         Comparison("8 threads ÷ Celery", ("ours-8", "rate"), ("celery", "rate"), Goal(must=2)),
@@ -219,7 +218,7 @@ CREATION = Part(
     "creation",
     (
         _ours("ours", "create_program and create_programs", 0.5, "creation"),
-        _raw("raw", "the same INSERT from bare psycopg2", 0.5, "inserts"),
+        _raw("raw", "the same INSERT from bare psycopg2", 0.5, "inserts", did=INSERTS),
     ),
     (
         Comparison(

@@ -76,4 +76,5 @@ def _migrate(environment: Mapping[str, str]) -> None:
 
 def _python(environment: Mapping[str, str], *command: str) -> None:
     merged = {**os.environ, **environment}
-    subprocess.run([sys.executable, *command], cwd=ROOT, env=merged, check=True)
+    command = (sys.executable, *command)
+    subprocess.run(command, cwd=ROOT, env=merged, stdout=subprocess.DEVNULL, check=True)

@@ -23,42 +23,60 @@ DOCUMENT, README = ROOT / "docs" / "benchmarks.md", ROOT / "README.md"
 SHORT = ("A", "C", "D")  # the parts that the README shows
 
 Row = tuple[str, ...]
+COMPARED: Row = ("", "median", "lowest to highest", "must", "aim", "")
 
 
 def written(results: dict[str, Any]) -> str:
-    """Return results.json: a line for each list of rounds, four digits for each figure."""
+    """Return results.json, with a line for each list of rounds."""
     text = json.dumps(results, indent=1, sort_keys=True, ensure_ascii=False)
-    text = re.sub(r"-?\d+\.\d{3,}(e-?\d+)?", lambda found: f"{float(found[0]):.4g}", text)
-    return (
-        re.sub(r"\[\s+([^][{}]*?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
-        + "\n"
-    )
+    lines = re.sub(r"\[\n([^][{}]*?)\n *\]", lambda found: f"[{' '.join(found[1].split())}]", text)
+    return f"{lines}\n"
 
 
 def table(results: dict[str, Any]) -> str:
     """Return all figures for a terminal."""
-    lines = [on(results["machine"]), ""]
+    lines = [on(results), ""]
     for part, found in _parts(results):
         lines += [f"{part.letter}: {part.title}", *_aligned([*_absolutes(part, found)])]
         lines += [*_aligned([*_comparisons(part, found)]), ""]
-    return "\n".join(lines)
+    lines += ["What each of them did:", *_aligned(deeds(results))]
+    return "\n".join([*lines, versions(results)])
 
 
 def markdown(results: dict[str, Any]) -> str:
     """Return all figures for docs/benchmarks.md."""
-    lines = [on(results["machine"]), ""]
+    lines = [on(results), ""]
     for part, found in _parts(results):
         lines += [f"### {part.letter}: {part.title}", ""]
         if absolutes := [*_absolutes(part, found)]:
-            lines += [*_bars(("", "median", "lowest to highest", "how"), absolutes), ""]
+            lines += [*_bars(("", "median", "lowest to highest", "ways tried"), absolutes), ""]
         if comparisons := [*_comparisons(part, found)]:
-            heads = ("", "median", "lowest to highest", "must", "aim", "")
-            lines += [*_bars(heads, comparisons), ""]
-    versions = {
-        name: version for _, found in _parts(results) for name, version in found["versions"].items()
+            lines += [*_bars(COMPARED, comparisons), ""]
+    lines += [
+        "### What each of them did",
+        "",
+        *_bars(("", "durability, acks, bookkeeping"), deeds(results)),
+    ]
+    return "\n".join([*lines, "", versions(results)]).strip()
+
+
+def deeds(results: dict[str, Any]) -> list[Row]:
+    """Return what each system did, and left undone, for its figures."""
+    told: dict[str, str] = {}
+    for part, found in _parts(results):
+        for contestant in part.contestants:
+            if contestant.did and contestant.key in found["readings"]:
+                told.setdefault(contestant.did, contestant.name)
+    return [(name, did) for did, name in told.items()]
+
+
+def versions(results: dict[str, Any]) -> str:
+    """Say which versions were measured, in one sentence; of peers alone, where there were some."""
+    found = {
+        name: version for _, part in _parts(results) for name, version in part["versions"].items()
     }
-    told = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
-    return "\n".join([*lines, f"Versions: {told}." if told else ""]).strip()
+    told = ", ".join(f"{name} {version}" for name, version in sorted(found.items()))
+    return f"Versions: {told}." if told else ""
 
 
 def short(results: dict[str, Any]) -> str:
@@ -70,11 +88,12 @@ def short(results: dict[str, Any]) -> str:
         for comparison, row in zip(part.comparisons, _comparisons(part, found), strict=True)
     ]
     heads = ("", "median", "lowest to highest", "")
-    return "\n".join([*_bars(heads, rows), "", on(results["machine"])])
+    return "\n".join([*_bars(heads, rows), "", on(results)])
 
 
-def on(machine: dict[str, Any]) -> str:
-    """Say what it was measured on."""
+def on(results: dict[str, Any]) -> str:
+    """Say what it was measured on, and how much of it."""
+    machine, amounts = results["machine"], results["amounts"]
     database = machine["postgresql"]
     return (
         f"Measured on {machine['when']}: {machine['processors']} processors"
@@ -82,6 +101,7 @@ def on(machine: dict[str, Any]) -> str:
         f" Python {machine['python']}, PostgreSQL {database['server_version']}"
         f" (fsync {database['fsync']}, synchronous_commit {database['synchronous_commit']}),"
         f" RabbitMQ {machine['rabbitmq']}; load before the start {machine['load']}."
+        f" {amounts['rounds']} rounds, {amounts['programs']:,} programs a drain."
     )
 
 
@@ -102,12 +122,11 @@ def _absolutes(part: Part, found: dict[str, Any]) -> Iterator[Row]:
 
 
 def _how(contestant: Contestant, found: dict[str, Any]) -> str:
+    """Return the way of a peer that was measured, and how quick the others had been."""
     variant = found["variants"].get(contestant.key)
     tried = found["tried"].get(contestant.key, {})
-    others = ", ".join(
-        f"{name} {_short(value)}" for name, value in tried.items() if name != variant
-    )
-    return f"{contestant.did}; {variant} (tried: {others})" if variant else contestant.did
+    others = ", ".join(f"{name} {_short(value)}" for name, value in tried.items())
+    return f"{variant} (tried: {others})" if variant else ""
 
 
 def _comparisons(part: Part, found: dict[str, Any]) -> Iterator[Row]:

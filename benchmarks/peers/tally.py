@@ -28,6 +28,9 @@ class Tally:
         self._last_step = last_step
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 
+    def close(self) -> None:
+        self._socket.close()
+
     def note(self, program: int, step: int) -> None:
         self._runs.append((time.monotonic(), program, step))
         if step == self._last_step or len(self._runs) >= self._expected:
