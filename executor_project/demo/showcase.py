@@ -9,10 +9,13 @@ from pathlib import Path
 from django.db import transaction
 
 from jobs.airports import PROGRAM
+from jobs.airports.definition import NAME
 from programs.data import JsonObject
-from programs.models import Attempt, Ending, Program, State
+from programs.definition import start_program
+from programs.models import Attempt, Ending, Program, Schedule, State
 from programs.models.state import ENDED
 from programs.operations import pause_program, stop_program
+from programs.scheduling import create_schedule
 from programs.submission import create_program
 
 US = "make run"
@@ -20,7 +23,7 @@ US = "make run"
 
 def run_real_program(watch: Callable[[], None], say: Callable[[str], None]) -> None:
     """Create the program of the airports and tell of each attempt until the program has ended."""
-    program = create_program(PROGRAM, created_by=US)
+    program = start_program(NAME, created_by=US)
     say(f"A real program, the airports of the world, as {program.run_id}:")
     told = 0
     while True:
@@ -70,4 +73,13 @@ def create_examples(say: Callable[[str], None]) -> None:
         pause_program(program, by=US, reason="to be resumed in the console")
     program = example("is stopped", ["sleep", "succeed"], {"seconds": 60})
     stop_program(program, by=US, reason="to show a program that was stopped")
+    if not Schedule.objects.filter(definition=NAME).exists():  # another run of this made it
+        create_schedule(
+            NAME,
+            cron="30 2 * * *",
+            time_zone="Europe/Berlin",
+            description="The airports, every night",
+            by=US,
+        )
+    say(f"And a schedule that starts the definition {NAME} every night.")
     say("")
