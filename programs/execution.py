@@ -20,7 +20,8 @@ from programs.errors import BrokenProgram, OpenTransaction, WorkerLost
 from programs.job import Job, JobData
 from programs.lease import Lease
 from programs.message import Message
-from programs.models import Attempt, Ending, Program
+from programs.models import Ending, Program
+from programs.models.attempt import Record
 from programs.models.clock import Utc
 from programs.models.deadlines import answer_expected
 from programs.models.persistence import (
@@ -76,8 +77,8 @@ def take_step(program: Program, lease: Lease, number: int) -> tuple[Standing, Ba
         message = message_for(program, number)
         job_class = registry.find(job)
         outcome = run_job(job_class, program, lease, message)
-        attempt = Attempt(
-            program=program,
+        attempt = Record(
+            program_id=program.pk,
             step=step,
             job=job,
             number=number,
@@ -96,7 +97,7 @@ def take_step(program: Program, lease: Lease, number: int) -> tuple[Standing, Ba
         tell_of_step(program, outcome, standing)
     if number > settings.ATTEMPTS_KEPT:
         with answer_expected(program.alias):
-            attempt.forget_older()
+            program.attempts.forget_older(step, number)
     tell(signals.job_finished, job_class, program=program, message=message, outcome=outcome)
     alarming = outcome.ending is Ending.ERRORED and outcome.failure is not None
     return standing, outcome.failure.error if alarming and outcome.failure else None
@@ -112,13 +113,14 @@ def give_up(program: Program, number: int, failure: Exception) -> Standing:
         extra={"action": "program_broken", "run_id": program.run_id, "step": program.step},
     )
     kept = Failure.of(failure)
-    attempt = Attempt(
-        program=program,
+    attempt = Record(
+        program_id=program.pk,
         step=program.step,
         job=program.job or "(none)",
         number=number,
         epoch=program.epoch,
         worker=program.worker or "",
+        started_at=None,
         ended_at=Utc(),
         outcome=Ending.ERRORED,
         error_class=kept.error_class,

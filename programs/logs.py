@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from time import localtime, strftime
 from typing import Any
 
 from programs.conf import settings
@@ -95,9 +96,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         record.message = record.getMessage()
-        moment = (
-            datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
-        )
+        moment = f"{strftime('%H:%M:%S', localtime(record.created))}.{int(record.msecs):03d}"
         fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
         first, *rest = record.message.splitlines() or [""]
         lines = [f"{moment} {record.levelname:<7} {first}{fields}", *rest]

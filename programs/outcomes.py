@@ -15,7 +15,7 @@ from programs.conf import settings
 from programs.data import clean
 from programs.errors import ExecutionTimeExceeded, JobNotRegistered, LeaseLost, StopRequested
 from programs.job import Job
-from programs.models.attempt import Attempt, Ending
+from programs.models.attempt import Ending, Record
 from programs.models.program import Program
 from programs.models.transitions import Standing
 
@@ -56,7 +56,7 @@ class Succeeded:
     ending: Ending = Ending.SUCCEEDED
     failure: Failure | None = None
 
-    def write(self, program: Program, attempt: Attempt) -> Standing:
+    def write(self, program: Program, attempt: Record) -> Standing:
         return program.finish(attempt) if program.is_last_step else program.advance(attempt)
 
 
@@ -68,7 +68,7 @@ class RetryAt:
     delay: float
     ending: Ending = Ending.RETRIED
 
-    def write(self, program: Program, attempt: Attempt) -> Standing:
+    def write(self, program: Program, attempt: Record) -> Standing:
         return program.retry_later(attempt, self.failure.message, self.delay)
 
 
@@ -79,7 +79,7 @@ class Errored:
     failure: Failure
     ending: Ending = Ending.ERRORED
 
-    def write(self, program: Program, attempt: Attempt) -> Standing:
+    def write(self, program: Program, attempt: Record) -> Standing:
         return program.fail(attempt, self.failure.message)
 
 
@@ -90,7 +90,7 @@ class Yielded:
     ending: Ending = Ending.YIELDED
     failure: Failure | None = None
 
-    def write(self, program: Program, attempt: Attempt) -> Standing:
+    def write(self, program: Program, attempt: Record) -> Standing:
         return program.give_back(attempt)
 
 
@@ -102,7 +102,7 @@ class Postponed:
     delay: float
     ending: Ending = Ending.UNKNOWN
 
-    def write(self, program: Program, attempt: Attempt) -> Standing:
+    def write(self, program: Program, attempt: Record) -> Standing:
         return program.postpone(attempt, self.failure.message, self.delay)
 
 
@@ -113,7 +113,7 @@ class Lost:
     failure: Failure
     ending: Ending = Ending.ABANDONED
 
-    def write(self, program: Program, attempt: Attempt) -> Standing:
+    def write(self, program: Program, attempt: Record) -> Standing:
         return program.give_back(attempt)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Max
 
 from programs.conf import settings
+from programs.models.clock import Utc
 
 
 class Ending(models.TextChoices):
@@ -27,11 +31,43 @@ class Ending(models.TextChoices):
 NOTHING_RAN = (Ending.UNKNOWN, Ending.SKIPPED)
 
 
+@dataclass(slots=True)
+class Record:
+    """What is to be kept of an attempt: the columns of its row, under their names.
+
+    Moments may be expressions of the database's clock. (An instance of a model is ten times as
+    slow to make, and each step makes one.)
+    """
+
+    program_id: int
+    step: int
+    job: str
+    number: int
+    epoch: int
+    worker: str
+    started_at: datetime | Utc | None
+    ended_at: Utc
+    outcome: Ending
+    error_class: str | None = None
+    message: str | None = None
+    traceback: str | None = None
+    log: str | None = None
+
+
 class AttemptQuerySet(models.QuerySet["Attempt"]):
     def numbers(self) -> dict[int, int]:
         """Return the highest attempt number of each step, of those in which a job ran."""
         ran = self.exclude(outcome__in=NOTHING_RAN)
         return dict(ran.values_list("step").annotate(Max("number")).order_by())
+
+    def forget_older(self, step: int, number: int) -> None:
+        """Keep the history of a step that is tried without end within `ATTEMPTS_KEPT` rows.
+
+        `number`: of the attempt that was just written.
+        """
+        keep = settings.ATTEMPTS_KEPT
+        if number > keep and number % 10 == 0:
+            self.filter(step=step, number__lte=number - keep).delete()
 
 
 class AttemptManager(models.Manager["Attempt"]):
@@ -73,11 +109,3 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job} (step {self.step}), attempt {self.number}: {self.outcome}"
-
-    def forget_older(self) -> None:
-        """Keep the history of a step that is tried without end within `ATTEMPTS_KEPT` rows."""
-        keep = settings.ATTEMPTS_KEPT
-        if self.number > keep and self.number % 10 == 0:
-            Attempt.objects.using(self._state.db).filter(
-                program_id=self.program_id, step=self.step, number__lte=self.number - keep
-            ).delete()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import connections
 from django.db.models import Q
@@ -59,7 +59,10 @@ def adopting(queryset: ProgramQuerySet) -> Statement:
 
     Each refused hint asks for it: mostly its program was claimed already.
     """
-    text = queryset.model._meta.get_field("run_id")
-    rows = queryset.filter(run_id=Given(0, text)).adoptable()
-    taken: dict[str, Any] = {"queue": Given(1, text), "due_at": Utc(), "updated_at": Utc()}
-    return compiled.kept(queryset.db, ("adopt",), lambda: compiled.update(rows, **taken))
+
+    def statement() -> Statement:
+        text = queryset.model._meta.get_field("run_id")
+        rows = queryset.filter(run_id=Given(0, text)).adoptable()
+        return compiled.update(rows, queue=Given(1, text), due_at=Utc(), updated_at=Utc())
+
+    return compiled.kept(queryset.db, ("adopt",), statement)

@@ -15,7 +15,7 @@ from django.db.models import Expression, F, Q
 
 from programs.conf import settings
 from programs.data import JsonObject
-from programs.models.attempt import Attempt, Ending
+from programs.models.attempt import Ending, Record
 from programs.models.clock import Utc
 from programs.models.columns import Columns
 from programs.models.deadlines import answer_expected
@@ -55,7 +55,7 @@ class Transitions(Columns):
     class Meta:
         abstract = True
 
-    def advance(self, attempt: Attempt) -> Standing:
+    def advance(self, attempt: Record) -> Standing:
         """Go on to the next step, under the same claim."""
         progress = {
             "step": self.step + 1,
@@ -65,17 +65,17 @@ class Transitions(Columns):
         }
         return self._leave_open(attempt, progress, {}, Standing.HELD)
 
-    def finish(self, attempt: Attempt) -> Standing:
+    def finish(self, attempt: Record) -> Standing:
         """End the program well. The step stays at the last index, as in the original."""
         changes = {"finished_at": Utc(), "step_retry_count": 0, "losses": 0}
         return self._end(attempt, changes, Standing.FINISHED)
 
-    def fail(self, attempt: Attempt, message: str) -> Standing:
+    def fail(self, attempt: Record, message: str) -> Standing:
         """End the program errored: the jobs that remain are not run."""
         changes = {"errored_at": Utc(), "error_message": message[:ERROR_MESSAGE_LENGTH]}
         return self._end(attempt, changes, Standing.ERRORED)
 
-    def retry_later(self, attempt: Attempt, message: str, delay: float) -> Standing:
+    def retry_later(self, attempt: Record, message: str, delay: float) -> Standing:
         """Try the same step again in `delay` seconds, counted as a retry."""
         progress = {
             "step_retry_count": self.step_retry_count + 1,
@@ -86,13 +86,13 @@ class Transitions(Columns):
         release = {**RELEASED, "due_at": Utc(after=delay)}
         return self._leave_open(attempt, progress, release, Standing.RELEASED)
 
-    def postpone(self, attempt: Attempt, message: str, delay: float) -> Standing:
+    def postpone(self, attempt: Record, message: str, delay: float) -> Standing:
         """Let any slot look at the same step again in `delay` seconds; no retry is counted."""
         progress = {"error_message": message[:ERROR_MESSAGE_LENGTH]}
         release = {**RELEASED, "due_at": Utc(after=delay)}
         return self._leave_open(attempt, progress, release, Standing.RELEASED)
 
-    def give_back(self, attempt: Attempt | None = None) -> Standing:
+    def give_back(self, attempt: Record | None = None) -> Standing:
         """Go to the back of the queue; with an attempt: its job carries on from its data."""
         progress = {"losses": 0} if attempt else {}
         release = {**RELEASED, "due_at": Utc()}
@@ -106,7 +106,7 @@ class Transitions(Columns):
         """
         with answer_expected(self.alias):
             number = self.attempts.numbers().get(self.step, 0) + 1
-        attempt = Attempt(
+        attempt = Record(
             program_id=self.pk,
             step=self.step,
             job=self.job or "(none)",
@@ -206,7 +206,7 @@ class Transitions(Columns):
 
     def _leave_open(
         self,
-        attempt: Attempt | None,
+        attempt: Record | None,
         progress: Changes,
         release: Changes,
         standing: Standing,
@@ -237,7 +237,7 @@ class Transitions(Columns):
 
     def _end(
         self,
-        attempt: Attempt,
+        attempt: Record,
         changes: Changes,
         standing: Standing,
         needs: Changes | None = None,
@@ -252,13 +252,13 @@ class Transitions(Columns):
             return Standing.LOST
         return self._discard(attempt)
 
-    def _discard(self, attempt: Attempt | None) -> Standing:
+    def _discard(self, attempt: Record | None) -> Standing:
         """Let go of a program whose errored_at somebody set by hand; that is its last word."""
         return Standing.DISCARDED if self._write(attempt, PARKED, {}) else Standing.LOST
 
     def _write(
         self,
-        attempt: Attempt | None,
+        attempt: Record | None,
         changes: Changes,
         needs: Changes,
         patience: float = PATIENCE,
@@ -282,7 +282,7 @@ class Transitions(Columns):
 
         return self._persist(once, patience)
 
-    def _has(self, attempt: Attempt) -> bool:
+    def _has(self, attempt: Record) -> bool:
         same = {"step": attempt.step, "epoch": attempt.epoch, "outcome": attempt.outcome}
         return bool(self.attempts.filter(**same).exists())
 

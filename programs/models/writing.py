@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models, transaction
 
 from programs.models import compiled
-from programs.models.attempt import Attempt
+from programs.models.attempt import Attempt, Record
 from programs.models.clock import Utc
 from programs.models.compiled import Given, Statement
 
@@ -19,28 +21,15 @@ if TYPE_CHECKING:
 GIVEN, NOW, LATER = "given", "now", "later"
 Shape = tuple[tuple[str, Any], ...]
 
-ATTEMPT_COLUMNS = (
-    "program_id",
-    "step",
-    "job",
-    "number",
-    "epoch",
-    "worker",
-    "started_at",
-    "ended_at",
-    "outcome",
-    "error_class",
-    "message",
-    "traceback",
-    "log",
-)
+ATTEMPT_COLUMNS = tuple(field.name for field in fields(Record))
+values_of = attrgetter(*ATTEMPT_COLUMNS)
 
 
 def write(
     program: Columns,
     changes: Mapping[str, Any],
     conditions: Mapping[str, Any],
-    attempt: Attempt | None = None,
+    attempt: Record | None = None,
 ) -> bool:
     """Change the row that meets `conditions` and insert `attempt`; False where none meets them.
 
@@ -48,11 +37,10 @@ def write(
     `Utc` is known. What differs between calls is given, the rest is compiled once.
     """
     given: list[Any] = []
-    shape = (_shape(changes, given), _shape(conditions, given))
+    shape = (_shape(changes.items(), given), _shape(conditions.items(), given))
     history: Shape = ()
     if attempt is not None:
-        values = {name: getattr(attempt, name) for name in ATTEMPT_COLUMNS}
-        history = _shape(values, given)
+        history = _shape(zip(ATTEMPT_COLUMNS, values_of(attempt), strict=True), given)
     using = program.alias
     model = type(program)
     kind = (*shape, history)
@@ -122,10 +110,10 @@ class _Places:
         return Given(place, field)
 
 
-def _shape(values: Mapping[str, Any], given: list[Any]) -> Shape:
+def _shape(values: Iterable[tuple[str, Any]], given: list[Any]) -> Shape:
     """Return of what kind each value is, and add those that are given to `given`."""
     shape = []
-    for name, value in values.items():
+    for name, value in values:
         kind: Any = GIVEN
         if value is None or value is True or value is False:
             kind = value
