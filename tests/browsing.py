@@ -1,10 +1,16 @@
-"""What a browser would send of a form as it stands in a page."""
+"""What a browser without JavaScript would send of a form as it stands in a page."""
 
 from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
 from typing import Any
+
+from django.test import Client
+
+from tests.console import CREATE
+
+FORM = 'class="programs-creation"'
 
 # What browsers throw away where a picker cannot show it.
 PICKERS = {
@@ -68,3 +74,42 @@ def fields_of(html: str, form: str = "") -> dict[str, list[str]]:
     start = html.index(form) if form else 0
     reader.feed(html[start : html.find("</form>", start) if form else len(html)])
     return reader.sent
+
+
+class Page:
+    """The page "Create a program", as a browser without JavaScript has it."""
+
+    def __init__(self, client: Client, url: str = CREATE) -> None:
+        self.client = client
+        self.url = url
+        self.answer: Any = client.get(url)
+
+    @property
+    def html(self) -> str:
+        return self.answer.content.decode()
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        return fields_of(self.html, FORM)
+
+    def value(self, name: str) -> str:
+        (value,) = self.fields[name]
+        return value
+
+    def send(self, **typed: str) -> Any:
+        """Type this, press the button, and return the page that comes."""
+        names = {name.replace("__", "-"): text for name, text in typed.items()}
+        self.answer = self.client.post(self.url, {**self.fields, **names})
+        return self.answer
+
+    def errors(self) -> dict[str, list[str]]:
+        """Return the errors of all forms in the page, by the names of their fields."""
+        context = self.answer.context
+        entry = context["entry"]
+        sections = entry.forms.sections if entry.forms else []
+        forms = [context["form"], *(section.form for section in sections)]
+        return {
+            form.add_prefix(name) if name in form.fields else f"{form.prefix or ''}*": list(told)
+            for form in forms
+            for name, told in form.errors.items()
+        }

@@ -29,7 +29,7 @@ class KindsData(serializers.Serializer[Any]):
     span = serializers.DurationField(required=False)
     choice = serializers.ChoiceField([("a", "Apple"), ("b", LONG)], default="a")
     several = serializers.MultipleChoiceField(choices=[("x", "Ex"), ("y", LONG)], required=False)
-    many = serializers.MultipleChoiceField(choices=range(50), required=False)
+    numbers = serializers.MultipleChoiceField(choices=range(50), required=False)
     items = Item(many=True, required=False)
 
 

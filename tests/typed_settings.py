@@ -3,4 +3,4 @@
 from tests.web_settings import *  # noqa: F403
 from tests.web_settings import PROGRAM_EXECUTOR
 
-PROGRAM_EXECUTOR["JOB_MODULES"] = [*PROGRAM_EXECUTOR["JOB_MODULES"], "tests.typed_jobs"]  # type: ignore[misc]
+PROGRAM_EXECUTOR["JOB_MODULES"] = [*PROGRAM_EXECUTOR["JOB_MODULES"], "tests.typed_jobs"]
