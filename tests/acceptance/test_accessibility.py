@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from django.contrib import admin
 from django.urls import URLPattern
 from playwright.sync_api import Browser, ConsoleMessage
 
 from programs import bulk, operations
+from programs.definition import save_definition, start_program
 from programs.inspection import Selection
-from programs.models import BulkOutcome, Operation, State, Verb, Webhook, Worker
+from programs.models import (
+    BulkOutcome,
+    Definition,
+    Operation,
+    State,
+    Tick,
+    TickOutcome,
+    Verb,
+    Webhook,
+    Worker,
+)
+from programs.scheduling import create_schedule, pause_schedule, run_schedule
 from programs.submission import create_program
 from tests.console import LIST, failing, program_in, run
 from tests.site import Site
@@ -19,6 +33,8 @@ from tests.web import Start
 pytestmark = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 
 WEBHOOKS = "/admin/programs/webhook/"
+DEFINITIONS = "/admin/programs/definition/"
+SCHEDULES = "/admin/programs/schedule/"
 QUEUES = "/admin/programs/queue/"
 WIDE, NARROW = 1280, 320  # pixels
 PLAIN = {"SECURE_SSL_REDIRECT": "0", "TRUSTED_PROXIES": "0"}
@@ -49,6 +65,18 @@ def paths(site: Site) -> dict[str, str]:
     outcomes[0].refusal = HOSTILE
     BulkOutcome.objects.bulk_create(outcomes)
     operation = Operation.objects.latest("pk")
+    save_definition("orders", ["noop", "count"], description=HOSTILE, program_data={"x": HOSTILE})
+    save_definition("vanished", ["noop"], description="its job is gone")
+    Definition.objects.filter(name="vanished").update(jobs=["gone"])
+    run(start_program("orders"))
+    schedule = create_schedule("orders", cron="30 2 * * *", time_zone="Europe/Berlin")
+    paused = create_schedule("orders", interval=60, description=HOSTILE)
+    pause_schedule(paused)
+    run_schedule(schedule, by="grace")
+    for hour, outcome in enumerate(TickOutcome):
+        at = datetime(2026, 1, 1, hour, tzinfo=UTC)
+        Tick.objects.create(schedule=schedule, at=at, outcome=outcome, message=HOSTILE, count=3)
+    definition_of, schedule_of = f"{DEFINITIONS}orders/", f"{SCHEDULES}{schedule.pk}/"
     webhook = Webhook.objects.create(url="https://example.com/" + "long" * 40)
     page_of = {verb.value: f"{LIST}{errored.pk}/{verb.value}/" for verb in Verb}
     for verb, state in (
@@ -68,6 +96,19 @@ def paths(site: Site) -> dict[str, str]:
             for verb in ("stop", "pause", "resume", "retry", "skip", "edit")
         },
         "programs_program_outcomes": f"{LIST}{carrier.pk}/outcomes/",
+        "programs_definition_changelist": DEFINITIONS,
+        "programs_definition_add": f"{DEFINITIONS}add/",
+        **{
+            f"programs_definition_{page}": f"{definition_of}{page}/"
+            for page in ("change", "start", "edit", "delete")
+        },
+        "programs_schedule_changelist": SCHEDULES,
+        "programs_schedule_add": f"{SCHEDULES}add/?definition=orders",
+        **{
+            f"programs_schedule_{page}": f"{schedule_of}{page}/"
+            for page in ("change", "run", "pause", "edit", "delete")
+        },
+        "programs_schedule_resume": f"{SCHEDULES}{paused.pk}/resume/",
         "programs_queue_changelist": QUEUES,
         "programs_queue_pause": f"{QUEUES}pause/?name=default",
         "programs_queue_resume": f"{QUEUES}resume/?name=reports",
@@ -79,6 +120,11 @@ def paths(site: Site) -> dict[str, str]:
         "programs_webhook_change": f"{WEBHOOKS}{webhook.pk}/change/",
         "programs_operation_changelist": "/admin/programs/operation/",
         "programs_operation_change": f"/admin/programs/operation/{operation.pk}/change/",
+        "definition in code": f"{DEFINITIONS}airports/change/",
+        "form of a definition": f"{DEFINITIONS}airports/start/",
+        "vanished job": f"{DEFINITIONS}vanished/change/",
+        "saved as definition": f"{DEFINITIONS}add/?program={errored.pk}",
+        "paused schedule": f"{SCHEDULES}{paused.pk}/change/",
         # Beside these: the same pages as they are otherwise.
         "search": f"{LIST}?q=x&since=2020-01-01&queue=default",
         "wrong": f"{LIST}?state=nonsense&since=never",
@@ -120,6 +166,7 @@ def test_no_page_of_the_console_is_left_out(paths: dict[str, str]) -> None:
         if isinstance(pattern, URLPattern) and pattern.name
     }
     nobodys = ("_history", "_delete", "worker_add", "operation_add", "queue_add", "queue_change")
+    nobodys += ("schedule_preview",)  # a piece of the page of a schedule's form
     assert {name for name in names if not name.endswith(nobodys)} <= paths.keys()
 
 
