@@ -73,11 +73,16 @@ class Statement:
             self._execute(cursor, given)
             return list(cursor.fetchall())
 
-    def _execute(self, cursor: CursorWrapper, given: Sequence[Any]) -> None:
+    def bound(self, given: Sequence[Any]) -> list[Any]:
+        """Return the parameters of one execution."""
         values = self._constants.copy()
         for index, place, field in self._places:
             value = given[place]
             values[index] = field.get_db_prep_save(value, self.connection) if field else value
+        return values
+
+    def _execute(self, cursor: CursorWrapper, given: Sequence[Any]) -> None:
+        values = self.bound(given)
         if self._prepared is not None:
             own = [values[index] for index, _, _ in self._places]
             if self._prepared.execute(self.connection, cursor, own):
