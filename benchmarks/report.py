@@ -101,7 +101,7 @@ def on(results: dict[str, Any]) -> str:
         f" Python {machine['python']}, PostgreSQL {database['server_version']}"
         f" (fsync {database['fsync']}, synchronous_commit {database['synchronous_commit']}),"
         f" RabbitMQ {machine['rabbitmq']}; load before the start {machine['load']}."
-        f" {amounts['rounds']} rounds, {amounts['programs']:,} programs a drain."
+        f" Rounds: {amounts['rounds']}; programs of a drain: {amounts['programs']:,}."
     )
 
 
