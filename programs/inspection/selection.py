@@ -70,7 +70,7 @@ class Reach(NamedTuple):
     are_few: bool  # of the state that is asked for
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Selection:
     """What an operator has filtered for. An empty field leaves its question open."""
 

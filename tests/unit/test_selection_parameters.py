@@ -16,7 +16,16 @@ DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def test_what_is_encoded_is_parsed_to_the_same() -> None:
-    every = Selection(State.PAUSED, "é & %", "reports", "job \n x", "w/1", DAY, DAY)
+    every = Selection(
+        state=State.PAUSED,
+        q="é & %",
+        queue="reports",
+        job="job \n x",
+        definition="nightly-orders",
+        worker="w/1",
+        since=DAY,
+        until=DAY + timedelta(days=1),
+    )
 
     for wanted in (every, Selection(), Selection(q="x")):
         assert Selection.parse(wanted.encode()) == wanted
