@@ -36,6 +36,7 @@ from programs.definition import (
     delete_definition,
 )
 from programs.definition.code import registered_definitions
+from programs.definition.table import job_names
 from programs.errors import InvalidProgram, OperationRefused
 from programs.inspection import may_reveal, visible, visible_job_data
 from programs.inspection.runs import last_runs, newest_runs, record_of
@@ -241,9 +242,9 @@ def _matching(asked: str) -> list[AnyDefinition]:
     stored = [
         AnyDefinition(
             row.name,
-            row.jobs,
+            job_names(row),
             queue=row.queue,
-            description=row.description,
+            description=row.description or "",  # Oracle keeps no empty text
             is_shadowed=row.name in in_code,
         )
         for row in rows.defer("program_data", "job_data")[: SHOWN + 1]

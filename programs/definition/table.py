@@ -38,7 +38,7 @@ class StoredDefinition(AnyDefinition):
         job_data = row.job_data if isinstance(row.job_data, dict) else {}
         return cls(
             name=row.name,
-            jobs=[str(name) for name in row.jobs] if isinstance(row.jobs, list) else [],
+            jobs=job_names(row),
             program_data=row.program_data if isinstance(row.program_data, dict) else {},
             job_data={name: own for name, own in job_data.items() if isinstance(own, dict)},
             queue=row.queue,
@@ -46,6 +46,11 @@ class StoredDefinition(AnyDefinition):
             row=row,
             is_shadowed=is_shadowed,
         )
+
+
+def job_names(row: Definition) -> list[str]:
+    """Return the names of a row's jobs; rows may be others' work."""
+    return [str(name) for name in row.jobs] if isinstance(row.jobs, list) else []
 
 
 def save_definition(
@@ -100,21 +105,24 @@ def change_definition(
     """
     using = row._state.db or settings.DATABASE
     signature = Signature.of(by, reason)
-    parts = _checked(
-        row.jobs if jobs is None else jobs,
-        row.program_data if program_data is None else program_data,
-        row.job_data if job_data is None else job_data,
-        row.queue if queue is None else queue,
-        using,
-    )
-    told = row.description if description is None else checked_description(description)
-    columns = {**_columns(parts), "description": told}
-    changed = {name: new for name, new in columns.items() if getattr(row, name) != new}
+    rows = Definition.objects.using(using).filter(pk=row.pk)
     with transaction.atomic(using=using):
-        same = Definition.objects.using(using).filter(pk=row.pk)
-        if not same.update(**changed, updated_at=Utc()):
+        # By a write, which locks on every database: what is not given is what stands there now.
+        if not rows.update(updated_at=Utc()):
             raise OperationRefused(f"definition {row.name} is gone: it cannot be changed")
+        same = rows.get()
+        parts = _checked(
+            same.jobs if jobs is None else jobs,
+            same.program_data if program_data is None else program_data,
+            same.job_data if job_data is None else job_data,
+            same.queue if queue is None else queue,
+            using,
+        )
+        told = same.description if description is None else checked_description(description)
+        columns = {**_columns(parts), "description": told}
+        changed = {name: new for name, new in columns.items() if getattr(same, name) != new}
         if changed:
+            rows.update(**changed)
             # Not the data itself: who may see operations need not see secrets.
             detail = {"changed": sorted(changed), "jobs": parts.jobs}
             _record(row, Verb.CHANGE_DEFINITION, signature, detail, using)

@@ -119,6 +119,18 @@ def test_a_change_is_for_programs_to_come(define: Defined) -> None:
     assert deed.detail == {"changed": ["description", "jobs"], "jobs": ["count"]}
 
 
+def test_two_who_change_one_definition_at_a_time_get_what_each_asked_for(define: Defined) -> None:
+    save_definition("weekly", ["noop", "count"], queue="slow")
+    first, second = Definition.objects.get(), Definition.objects.get()
+    change_definition(first, jobs=["noop"], queue="quick")
+
+    with pytest.raises(InvalidDefinition, match="none of the jobs"):
+        change_definition(second, job_data={"count": {"page": 1}})
+    changed = change_definition(second, queue="slow")
+
+    assert (changed.jobs, changed.job_data, changed.queue) == (["noop"], {}, "slow")
+
+
 def test_a_change_to_what_cannot_be_changes_nothing(define: Defined) -> None:
     row = save_definition("weekly", ["noop"])
     with pytest.raises(InvalidDefinition, match="gone"):

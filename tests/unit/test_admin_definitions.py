@@ -64,6 +64,16 @@ def test_the_list_shows_those_in_code_and_those_made_here_with_their_last_run(
     assert page_for("start") in answer.content.decode()
 
 
+@pytest.mark.parametrize("jobs", [5, "noop", {"noop": 1}, ["noop", 5, None], [["noop"]]])
+def test_the_list_opens_whatever_somebody_wrote_into_a_row(
+    admin_client: Client, orders: Definition, jobs: object
+) -> None:
+    Definition.objects.update(jobs=jobs)
+
+    for url in (DEFINITIONS, page_for("change"), page_for("edit"), "/api/definitions/"):
+        assert "orders" in shown(admin_client, url)
+
+
 def test_the_list_is_searched_by_name_and_description(
     admin_client: Client, define: Defined, orders: Definition
 ) -> None:
