@@ -8,8 +8,9 @@ from __future__ import annotations
 
 CONTROLS = {*range(0x20), *range(0x7F, 0xA0)} - {ord(sign) for sign in "\t\n\r"}
 DIRECTIONS = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+SURROGATES = range(0xD800, 0xE000)  # half a character, which no page can be encoded with
 # As JSON writes them, so that JSON with its controls replaced is the same JSON.
-LEGIBLE = {code: f"\\u{code:04x}" for code in CONTROLS | DIRECTIONS}
+LEGIBLE = {code: f"\\u{code:04x}" for code in {*CONTROLS, *DIRECTIONS, *SURROGATES}}
 BREAKS = {
     ord("\t"): "\\t",
     ord("\n"): "\\n",

@@ -32,6 +32,7 @@ class TypedField(forms.Field):
     hint = ""  # how it is written, where that is not plain
     shows_null = True  # by an empty field
     is_fallback = False  # the value is none that the kind can show: it is drawn as JSON
+    hides_default = False  # of a secret: the serializer fills it in, where nothing is typed
 
     def __init__(self, source: Any, name: str) -> None:
         """`source`: the field of the serializer."""
@@ -74,7 +75,14 @@ class TypedField(forms.Field):
 
     def value_of(self, raw: Any) -> Any:
         """Return the value that was typed, or what an empty field stands for."""
-        return self.empty() if raw in (None, "", []) else self.read(raw)
+        if raw in (None, "", []):
+            return ABSENT if self.hides_default else self.empty()
+        return self.read(raw)
+
+    def hide_default(self) -> None:
+        """Let an empty field stand for the default, which is not shown."""
+        self.hides_default = True
+        self.help_text = format_html("{} Empty: its default.", self.help_text)
 
     def empty(self) -> Any:
         """Return null or nothing where only that can be meant, else no key: the default's case."""

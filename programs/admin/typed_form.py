@@ -30,7 +30,9 @@ from programs.admin.typed_field import (
     default_of,
 )
 from programs.admin.typed_time import ClockField, DayField, MomentField, SpanField
+from programs.conf import settings
 from programs.data import JsonObject
+from programs.redaction import is_secret
 
 FIELDS_AT_MOST = 200  # of one form: a request may hold a thousand in all
 REST = ".rest"  # what the serializers do not know; no field of theirs has such a name
@@ -164,10 +166,19 @@ def _drawn(source: Any, name: str, value: Any, was_json: bool) -> TypedField:
         default = default_of(source) if value is ABSENT else value
     except Exception:  # noqa: BLE001 (it may need a request, which creation has not either)
         default = ABSENT
+    # Not even to who may see secrets: for others, no stored one is there that a mask could mean.
+    is_hidden = value is ABSENT and is_secret(name, settings.SECRET_KEYS) and _tells(default)
     try:
-        return field_for(source, name, default, as_json=was_json)
+        field = field_for(source, name, ABSENT if is_hidden else default, as_json=was_json)
+        if is_hidden:
+            field.hide_default()
+        return field
     except Exception as error:
         raise NotDrawable(f"its field {name} raised {type(error).__name__}: {error}") from error
+
+
+def _tells(default: Any) -> bool:
+    return default is not ABSENT and default is not None and not isinstance(default, bool)
 
 
 def field_for(source: Any, name: str, value: Any, *, as_json: bool = False) -> TypedField:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from threading import RLock
@@ -12,15 +13,20 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ComponentRegistry
 from drf_spectacular.settings import patched_settings
+from rest_framework.utils.encoders import JSONEncoder
 from rest_framework.views import APIView
 
-from programs import registry
+from programs import data, registry
 from programs.api.errors import encodable
+from programs.conf import settings
+from programs.redaction import is_secret
 
 SETTINGS: dict[str, Any] = {"OAS_VERSION": "3.1.0", "COMPONENT_SPLIT_REQUEST": True}
 CHOICES_AT_MOST = 500  # that are listed
 TYPED = ("CreationRequest", "EditRequest", "RetryRequest")  # bodies whose data must be whole
 PREFIX = "#/components/schemas/"
+VALUES = ("default", "enum", "example", "examples")  # no schemas, whatever they hold
+ABSENT: Any = object()
 
 # drf-spectacular's settings are those of the whole process while a schema is made.
 making = RLock()
@@ -82,7 +88,7 @@ def _whole(found: Any, components: Mapping[str, Any], inside: tuple[str, ...]) -
     if isinstance(found, list):
         return [_whole(each, components, inside) for each in found]
     if not isinstance(found, dict):
-        return encodable(str(found)) if isinstance(found, str) else found
+        return _plain(found)
     if isinstance(ref := found.get("$ref"), str):
         name = ref.removeprefix("#/components/schemas/")
         return {} if name in inside else _whole(components[name], components, (*inside, name))
@@ -90,4 +96,29 @@ def _whole(found: Any, components: Mapping[str, Any], inside: tuple[str, ...]) -
     if isinstance(choices := plain.get("enum"), list) and len(choices) > CHOICES_AT_MOST:
         del plain["enum"]
         plain["description"] = f"One of {len(choices)} values."
-    return {key: _whole(own, components, inside) for key, own in plain.items()}
+    schema = {
+        key: _plain(own) if key in VALUES else _whole(own, components, inside)
+        for key, own in plain.items()
+        if key != "properties"
+    }
+    if properties := plain.get("properties"):
+        schema["properties"] = {
+            encodable(str(name)): _property(name, _whole(each, components, inside))
+            for name, each in properties.items()
+        }
+    return {key: own for key, own in schema.items() if own is not ABSENT}
+
+
+def _property(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of one value; who may read it need not be one who may see secrets."""
+    if is_secret(str(name), settings.SECRET_KEYS):
+        return {key: own for key, own in schema.items() if key != "default"}
+    return schema
+
+
+def _plain(value: Any) -> Any:
+    """Return what a serializer's author wrote, as JSON; `ABSENT` where that has no form for it."""
+    try:
+        return data.stored({"value": json.loads(json.dumps(value, cls=JSONEncoder))})["value"]
+    except (TypeError, ValueError, RecursionError):
+        return ABSENT

@@ -124,6 +124,22 @@ def test_a_mask_in_a_form_that_hides_nothing_is_refused(job: None) -> None:
     }
 
 
+def test_the_default_of_a_secret_is_filled_in_and_not_shown() -> None:
+    data_class = serializer_of(
+        token=serializers.CharField(default="hidden-one", allow_blank=True),
+        page=serializers.IntegerField(default=7),
+    )
+    with typed_job("hush", data_class, None):
+        page = Page(client_of(VIEW, ADD))
+        page.send(jobs="hush", draw="form")
+        drawn = page.html
+        page.send()
+
+    assert Program.objects.get().job_data == {"hush": {"token": "hidden-one", "page": 7}}
+    assert "hidden-one" not in drawn
+    assert "Empty: its default." in drawn
+
+
 # What is hostile --------------------------------------------------------------------------------
 
 
@@ -143,6 +159,16 @@ def test_a_serializer_that_raises_leaves_the_page_open_and_is_told(
     assert page.answer.status_code == 200
     assert "MadeData raised ValueError: &lt;b&gt;broken&lt;/b&gt;" in page.html
     assert not Program.objects.exists()
+
+
+def test_half_a_character_of_a_serializer_leaves_the_page_open(admin_client: Client) -> None:
+    field = serializers.CharField(default="\ud800", help_text="\udfff", label="\ud800")
+    with typed_job("half", serializer_of(name=field), None):
+        page = Page(admin_client)
+        page.send(jobs="half", draw="form")
+
+    assert page.answer.status_code == 200
+    assert "\\udfff." in page.html
 
 
 def test_a_page_draws_no_more_fields_than_a_request_may_hold(admin_client: Client) -> None:

@@ -206,6 +206,37 @@ def test_a_serializer_that_raises_is_told_in_its_place(
     assert schema["components"]["schemas"]["ImportDayJobData"] == told
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        serializers.FloatField(default=float("nan")),
+        serializers.FloatField(max_value=float("inf")),
+        serializers.DictField(default={1: object()}),
+        serializers.JSONField(default={"$ref": "nowhere"}),
+        serializers.CharField(default="\ud800"),
+    ],
+)
+def test_what_json_has_no_form_for_is_left_out(grace: Client, described: Any, field: Any) -> None:
+    with typed_job(data_class=serializer_of(value=field)):
+        answer = grace.get(JOBS)
+        schema = described()
+
+    told = {each["name"]: each["data_schema"] for each in answer.json()["results"]}["import_day"]
+    Draft202012Validator.check_schema(told)
+    assert list(told["properties"]) == ["value"]
+    assert schema["components"]["schemas"]["ImportDayJobData"] == told
+
+
+def test_the_default_of_a_secret_is_not_told() -> None:
+    class Login(serializers.Serializer[Any]):
+        password = serializers.CharField(default="hidden-one")
+
+    schema = schema_of(token=serializers.CharField(default="hidden-two"), login=Login())
+
+    assert "hidden" not in json.dumps(schema)
+    assert schema["properties"]["token"]["type"] == "string"
+
+
 def test_ten_thousand_choices_are_not_listed() -> None:
     schema = schema_of(one=serializers.ChoiceField(range(10_000)))
 
