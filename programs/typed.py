@@ -24,6 +24,7 @@ from programs.conf import settings
 from programs.data import JsonObject
 from programs.errors import InvalidData, InvalidProgram
 from programs.models import Program
+from programs.models.deadlines import own_code
 from programs.redaction import MASK, is_secret
 
 MOST_ERRORS = 100  # that are told: a list of 10,000 items may have 10,000
@@ -156,10 +157,11 @@ def _job_attribute(name: Any, attribute: str) -> type[Any] | None:
 def _fitted(serializer_class: type[Any], value: Any) -> tuple[Any, list[FieldError]]:
     """Return `value` as it is to be stored, or what is wrong with it."""
     try:
-        serializer = serializer_class(data=copy.deepcopy(value))
-        if serializer.is_valid():
-            return _kept(value, serializer, serializer.validated_data), []
-        errors = list(islice(_flat(serializer.errors, ()), MOST_ERRORS))
+        with own_code():  # it may take its time
+            serializer = serializer_class(data=copy.deepcopy(value))
+            if serializer.is_valid():
+                return _kept(value, serializer, serializer.validated_data), []
+            errors = list(islice(_flat(serializer.errors, ()), MOST_ERRORS))
     except DatabaseError:
         raise  # an outage is no mistake in the data
     except Exception as error:  # noqa: BLE001 (a serializer may raise anything; it is told)
