@@ -73,13 +73,14 @@ class Tick(models.Model):
 
     @classmethod
     def forget_older(cls, schedule: Schedule) -> None:
-        """Keep `KEPT` ticks of the schedule; of older ones, those whose program is still open."""
+        """Keep `KEPT` ticks of the schedule; of older ones, those that wait, or are still open."""
         same = cls.objects.using(schedule.alias).filter(schedule=schedule).order_by("-at")
         first = next(iter(same.values_list("at", flat=True)[KEPT : KEPT + 1]), None)
         if first is None:
             return
         is_open = Q(program__in=Program.objects.using(schedule.alias).open().values("pk"))
-        older = same.filter(at__lte=first).exclude(is_open)
+        # One that waits is to tell which program it was that started.
+        older = same.filter(at__lte=first).exclude(is_open | Q(outcome=TickOutcome.QUEUED))
         # By their keys: MySQL deletes from no table that it asks at the same time.
         keys = list(older.values_list("pk", flat=True)[:BATCH])
         same.filter(pk__in=keys).delete()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from django.db import Error as DatabaseError
 from django.db import connections, reset_queries, transaction
@@ -21,7 +21,7 @@ from programs.models import Schedule, Tick
 from programs.models.clock import Utc, database_now, instant, storable
 from programs.models.deadlines import answer_expected
 from programs.models.persistence import TRANSIENT_ERRORS
-from programs.scheduling.ticking import Moments, refuse, start_queued, tick
+from programs.scheduling.ticking import PATIENCE, Moments, is_lost, refuse, start_queued, tick
 from programs.scheduling.timetable import Timetable
 
 logger = logging.getLogger(__name__)
@@ -29,9 +29,8 @@ logger = logging.getLogger(__name__)
 INTERVAL = 1.0  # seconds between two looks
 LONGEST_PAUSE = 4.0  # seconds, while the database does not answer
 BATCH = 500  # schedules of one look
-PATIENCE = timedelta(seconds=60)  # how long a definition is left to workers that know it
 
-_told: set[tuple[int, str]] = set()  # what this process cannot do, told once
+_told: dict[int | None, str] = {}  # by schedule (None: for all), what fails: told once
 
 
 class Clock(threading.Thread):
@@ -70,15 +69,20 @@ def _fire_all(using: str, now: datetime | None = None) -> int | None:
         for schedule in due:
             with answer_expected(using):
                 started += _fire_safely(schedule, moment, using)
+        _told.pop(None, None)
         return started
     except TRANSIENT_ERRORS as error:
-        logger.warning(
-            "the database does not say which schedules are due, trying again: %s",
-            str(error).strip(),
-            extra={"action": "schedules_failed"},
-        )
-    except Exception:  # (ours: the thread must not die of it)
-        logger.exception("the schedules are not looked at", extra={"action": "schedules_failed"})
+        if _is_news(None, error):
+            logger.warning(
+                "the database does not say which schedules are due, trying again: %s",
+                str(error).strip(),
+                extra={"action": "schedules_failed"},
+            )
+    except Exception as error:  # (ours, or no tables yet: the thread must not die of it)
+        if _is_news(None, error):
+            logger.exception(
+                "the schedules are not looked at", extra={"action": "schedules_failed"}
+            )
     finally:
         reset_queries()  # with DEBUG, Django remembers them, by the thousand
     _close(using)
@@ -104,18 +108,30 @@ def _close(using: str) -> None:
 def _fire_safely(schedule: Schedule, now: datetime, using: str) -> int:
     """Fire one schedule; an error of its own must not keep the others from ticking."""
     try:
-        return _fire(schedule, now, using)
-    except TRANSIENT_ERRORS:
-        raise
+        started = _fire(schedule, now, using)
     except InvalidSchedule as error:
         # A package or a time zone that is missing here: other workers may have it.
-        if (schedule.pk, str(error)) not in _told:
-            _told.add((schedule.pk, str(error)))
+        if _is_news(schedule.pk, error):
             logger.error("%s cannot tick here: %s", schedule, error, extra=_extra(schedule))
-    except DatabaseError as error:
-        logger.error("%s did not tick: %s", schedule, error, exc_info=error, extra=_extra(schedule))
-        _close(using)
+    except Exception as error:  # (the database's, or of a row that somebody wrote by hand)
+        if isinstance(error, DatabaseError):
+            if is_lost(error):
+                raise
+            _close(using)
+        if _is_news(schedule.pk, error):
+            logger.exception("%s did not tick: %s", schedule, error, extra=_extra(schedule))
+    else:
+        _told.pop(schedule.pk, None)
+        return started
     return 0
+
+
+def _is_news(key: int | None, error: Exception) -> bool:
+    """Note what fails, and tell whether it did not fail in the same way before."""
+    told = f"{type(error).__name__}: {error}"
+    before = _told.get(key)
+    _told[key] = told
+    return told != before
 
 
 def _extra(schedule: Schedule) -> dict[str, object]:
@@ -125,12 +141,11 @@ def _extra(schedule: Schedule) -> dict[str, object]:
 def _fire(schedule: Schedule, now: datetime, using: str) -> int:
     """Start what waits, then tick, each in a transaction of its own."""
     started = 0
-    if schedule.queued_at is not None:
-        with transaction.atomic(using=using):
-            started += start_queued(schedule)
+    is_known = find_definition(schedule.definition, using) is not None
+    if schedule.queued_at is not None and is_known:
+        started += start_queued(schedule)
     if schedule.next_at is None or (first := instant(schedule.next_at, using)) > now:
         return started
-    is_known = find_definition(schedule.definition, using) is not None
     if not is_known and now - first <= PATIENCE:
         return started  # a worker with other code may know it
     timetable = Timetable(schedule.cron, schedule.interval, schedule.time_zone)

@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import Error as DatabaseError
+from django.db import InternalError, transaction
 
 from programs import data
 from programs.definition import start_program
 from programs.errors import ProgramExecutorError
 from programs.models import CatchUp, Overlap, Program, Schedule, Tick, TickOutcome
 from programs.models.clock import storable
+from programs.models.persistence import is_outage
+from programs.scheduling.checking import MOST_CAUGHT_UP
 from programs.scheduling.timetable import Timetable
 
 LATE = timedelta(seconds=60)  # beyond, a tick was missed, and is caught up or not
+PATIENCE = timedelta(seconds=60)  # how long a tick that fails here is left to other workers
 PROMPT = 61  # ticks that can come within that
 MESSAGE_LENGTH = 255  # characters
 
@@ -29,13 +33,15 @@ class Moments:
     total: int
     last: datetime
     highest: datetime  # of them all, as columns have it
+    is_late: bool  # beyond the patience with what other workers may do better
 
     @classmethod
     def of(
         cls, schedule: Schedule, timetable: Timetable, first: datetime, now: datetime
     ) -> Moments:
         """Sort the moments from `first` to `now` by the schedule's policy."""
-        limit = schedule.catch_up_limit if schedule.catch_up == CatchUp.ALL else 1
+        limit = max(1, min(schedule.catch_up_limit, MOST_CAUGHT_UP))  # (rows may be others' work)
+        limit = limit if schedule.catch_up == CatchUp.ALL else 1
         total, last = timetable.until(first, now, PROMPT + limit + 1)
         highest, moments = storable(first, schedule.alias), list[datetime]()
         for moment in last:
@@ -53,7 +59,8 @@ class Moments:
         missed = late[: len(late) - len(caught_up)]
         due = [*caught_up, *prompt]
         missed_last = missed[-1] if missed else None
-        return cls(due, total - len(due), missed_last, total, last[-1], highest)
+        is_late = now - first > PATIENCE
+        return cls(due, total - len(due), missed_last, total, last[-1], highest, is_late)
 
 
 def tick(schedule: Schedule, moments: Moments) -> int:
@@ -61,35 +68,62 @@ def tick(schedule: Schedule, moments: Moments) -> int:
 
     In the transaction that has moved the schedule on: nobody else ticks it meanwhile.
     """
-    if moments.missed_last is not None:
+    ticked = _ticked(schedule, moments)
+    missed_last = moments.missed_last
+    if missed_last is not None and storable(missed_last, schedule.alias) not in ticked:
         _write(
             schedule,
-            moments.missed_last,
+            missed_last,
             TickOutcome.MISSED,
             f"no worker was there within {LATE.seconds} s",
             count=moments.missed,
         )
-    return sum(_tick_once(schedule, moment) for moment in moments.due)
+    due = [each for each in moments.due if storable(each, schedule.alias) not in ticked]
+    return sum(_tick_once(schedule, moment, is_late=moments.is_late) for moment in due)
 
 
 def refuse(schedule: Schedule, moments: Moments) -> None:
     """Write that nobody who was there knows the definition: one row, however many moments."""
     told = f"no worker that was there knows the definition {schedule.definition!r}"
-    _write(schedule, moments.last, TickOutcome.REFUSED, told, count=moments.total)
+    if storable(moments.last, schedule.alias) not in _ticked(schedule, moments):
+        _write(schedule, moments.last, TickOutcome.REFUSED, told, count=moments.total)
+    if schedule.queued_at is not None and _running(schedule) is None and _take_queued(schedule):
+        _settle_queued(schedule, None, told)
 
 
 def start_queued(schedule: Schedule) -> int:
     """Start the program of the tick that waits, once the one before has ended."""
-    if _running(schedule) is not None:
+    if _running(schedule) is not None:  # before there is a transaction: it may be for hours
         return 0
+    with transaction.atomic(using=schedule.alias):
+        if not _take_queued(schedule):
+            return 0  # another worker was quicker, or an operator has paused it
+        program, message = _start(schedule)
+        _settle_queued(schedule, program, message)
+    return int(program is not None)
+
+
+def _take_queued(schedule: Schedule) -> bool:
     same = Schedule.objects.using(schedule.alias).filter(pk=schedule.pk)
-    if not same.filter(queued_at=schedule.queued_at).update(queued_at=None):
-        return 0  # another worker was quicker, or an operator has paused it
-    program, message = _start(schedule)
+    return bool(same.filter(queued_at=schedule.queued_at).update(queued_at=None))
+
+
+def _settle_queued(schedule: Schedule, program: Program | None, message: str | None) -> None:
+    told = None if message is None else data.clean(message, MESSAGE_LENGTH)
     ticks = Tick.objects.using(schedule.alias).filter(schedule=schedule)
     waiting = ticks.filter(outcome=TickOutcome.QUEUED)
-    waiting.update(outcome=_outcome(program), program=program, message=message)
-    return int(program is not None)
+    waiting.update(outcome=_outcome(program), program=program, message=told)
+
+
+def _ticked(schedule: Schedule, moments: Moments) -> set[datetime]:
+    """Return which of these moments have ticks, as columns have them.
+
+    None but where a clock was set back, or somebody has written `next_at` by hand.
+    """
+    first = min(each for each in (moments.missed_last, *moments.due) if each is not None)
+    ticks = Tick.objects.using(schedule.alias).filter(schedule=schedule)
+    same = ticks.filter(at__gte=storable(first, schedule.alias), at__lte=moments.highest)
+    return set(same.values_list("at", flat=True))
 
 
 def run_now(schedule: Schedule, moment: datetime, by: str | None) -> Program:
@@ -105,14 +139,14 @@ def run_now(schedule: Schedule, moment: datetime, by: str | None) -> Program:
     return program
 
 
-def _tick_once(schedule: Schedule, moment: datetime) -> bool:
+def _tick_once(schedule: Schedule, moment: datetime, *, is_late: bool) -> bool:
     if schedule.overlap != Overlap.ALLOW:
         # Not before those of moments that came first: they may have started one just now.
         running = _running(schedule)
         if running is not None or schedule.queued_at is not None:
             _hold_back(schedule, moment, running)
             return False
-    program, message = _start(schedule)
+    program, message = _start(schedule, is_late=is_late)
     _write(schedule, moment, _outcome(program), message, program=program)
     return program is not None
 
@@ -136,23 +170,33 @@ def _running(schedule: Schedule) -> Program | None:
     return None if tick is None else tick.program
 
 
-def _start(schedule: Schedule) -> tuple[Program | None, str | None]:
-    """Start a program of the schedule, or return what speaks against it."""
+def _start(schedule: Schedule, *, is_late: bool = False) -> tuple[Program | None, str | None]:
+    """Start a program of the schedule, or return what speaks against it.
+
+    `is_late`: whether what the database refuses is to be told: else the whole tick is tried again.
+    """
     try:
-        program = start_program(
-            schedule.definition,
-            schedule.program_data,
-            schedule.job_data,
-            created_by=str(schedule),
-            using=schedule.alias,
-        )
-    except DatabaseError:
-        raise  # the whole tick is tried again
+        with transaction.atomic(using=schedule.alias):  # serializers may ask the database, too
+            program = start_program(
+                schedule.definition,
+                schedule.program_data,
+                schedule.job_data,
+                created_by=str(schedule),
+                using=schedule.alias,
+            )
     except ProgramExecutorError as error:
         return None, str(error)
-    except Exception as error:  # noqa: BLE001 (a row that others wrote; the tick says what it was)
+    except BaseException as error:  # a row that others wrote, or a serializer that leaves
+        if isinstance(error, DatabaseError) and (is_lost(error) or not is_late):
+            raise
         return None, f"{type(error).__name__}: {error}"
     return program, None
+
+
+def is_lost(error: DatabaseError) -> bool:
+    """Tell whether it is the database's trouble, and not that of one schedule."""
+    # An internal one: a transaction in which somebody has swallowed an error.
+    return is_outage(error) and not isinstance(error, InternalError)
 
 
 def _outcome(program: Program | None) -> TickOutcome:
