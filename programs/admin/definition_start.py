@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from programs import submission
 from programs.admin.creation import ASSETS
 from programs.admin.definition_pages import START, DefinitionPages
-from programs.admin.forms import DATA_PARTS, STRAY_MASK, ConsoleForm, ObjectField
+from programs.admin.forms import DATA_PARTS, STRAY_MASK, ConsoleForm, ObjectField, StartTimeField
 from programs.admin.text import as_editable, legible, names_of
 from programs.admin.typed_data import DataEntry
 from programs.conf import settings
@@ -39,10 +39,7 @@ class StartForm(ConsoleForm):
         max_length=QUEUE_NAME_LENGTH,
         help_text="Only workers that serve this queue run the program.",
     )
-    run_at = forms.DateTimeField(
-        required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-    )
+    run_at = StartTimeField()
     idempotency_key = forms.CharField(
         required=False,
         max_length=TEXT_LENGTH,
@@ -147,7 +144,8 @@ class StartPage(DefinitionPages):
                 definition=definition.name,
                 created_by=str(request.user.get_username()),
             )
-            self.log_addition(request, program, [{"added": {}}])
+            if program.was_created:
+                self.log_addition(request, program, [{"added": {}}])
         return self._shown(request, form.definition, program)
 
     def _shown(

@@ -59,6 +59,20 @@ class ObjectField(forms.CharField):
             raise forms.ValidationError(f"Is no JSON: {error}.") from error
 
 
+class StartTimeField(forms.DateTimeField):
+    """When a program is to begin, on the clocks of the reader; empty: at once."""
+
+    def __init__(self) -> None:
+        attrs = {"type": "datetime-local"}
+        widget = forms.DateTimeInput(attrs=attrs, format="%Y-%m-%dT%H:%M")
+        super().__init__(required=False, widget=widget)
+
+    def clean(self, value: Any) -> Any:
+        moment = super().clean(value)
+        is_naive = moment is not None and timezone.is_naive(moment)  # where USE_TZ is off
+        return timezone.make_aware(moment) if is_naive else moment
+
+
 class JobNamesField(forms.CharField):
     """Names of jobs in their order: one a line, or by commas. Names that are known hold some."""
 
@@ -116,10 +130,7 @@ class CreationForm(ConsoleForm):
         max_length=QUEUE_NAME_LENGTH,
         help_text="Only workers that serve this queue run the program.",
     )
-    run_at = forms.DateTimeField(
-        required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-    )
+    run_at = StartTimeField()
     idempotency_key = forms.CharField(
         required=False,
         max_length=TEXT_LENGTH,

@@ -17,7 +17,7 @@ from programs.admin.json_view import json_view
 from programs.admin.schedule_facts import (
     MANAGE,
     ShownSchedule,
-    explained,
+    in_words,
     next_runs,
     shown_ticks,
     state_of,
@@ -29,7 +29,6 @@ from programs.admin.tools import Tool
 from programs.definition import find_definition
 from programs.inspection import may_reveal, visible, visible_job_data
 from programs.models import CatchUp, Overlap, Schedule
-from programs.models.definition import NAME_LENGTH
 
 SHOWN = 50
 TICKS_SHOWN = 50
@@ -90,11 +89,12 @@ class ScheduleAdmin(WritingPages):
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
         """Show the schedules, or those of one definition, the newest first."""
-        name, older = request.GET.get("definition", "").strip(), request.GET.get("older", "")
+        name, older = request.GET.get("definition", ""), request.GET.get("older", "")
+        name = name.replace("\0", "").strip()
         rows = Schedule.objects.order_by("-pk")
         error = ""
         if name:
-            rows = rows.filter(definition=name[:NAME_LENGTH])
+            rows = rows.filter(definition=name)
         if older:
             if older.isascii() and older.isdigit() and len(older) < 19:
                 rows = rows.filter(pk__lt=int(older))
@@ -169,7 +169,7 @@ class ScheduleAdmin(WritingPages):
             "state": state_of(schedule),
             "definition": legible(schedule.definition),
             "definition_url": self.definition_url(schedule.definition) if may_follow else "",
-            "explained": explained(schedule),
+            "explained": in_words(schedule),
             "description": legible(schedule.description),
             "trouble": _trouble(schedule, is_defined=is_defined),
             "queued": f"The tick of {moment(schedule.queued_at)} waits for an earlier program to "

@@ -17,7 +17,8 @@ from programs.admin.text import NOTHING, legible, moment
 from programs.admin.tools import Permission
 from programs.errors import InvalidSchedule
 from programs.models import Schedule, Tick, TickOutcome
-from programs.scheduling import Timetable, next_ticks
+from programs.scheduling import next_ticks
+from programs.scheduling.telling import explained
 
 MANAGE = Permission.own(Schedule, "manage_schedules")
 LARGE = ("program__program_data", "program__job_data", "program__jobs")  # ticks do without
@@ -55,7 +56,7 @@ class ShownSchedule:
             url=url,
             definition=legible(schedule.definition),
             description=legible(schedule.description),
-            explained=explained(schedule),
+            explained=in_words(schedule),
             state=state_of(schedule),
             next_at=moment(schedule.next_at),
         )
@@ -74,17 +75,10 @@ class ShownTick:
     told: str
 
 
-def timetable_of(schedule: Schedule) -> Timetable:
-    return Timetable(schedule.cron, schedule.interval, schedule.time_zone)
-
-
-def explained(schedule: Schedule) -> str:
-    """Return when it fires, in words; where this process cannot tell, as it is written."""
-    try:
-        told = timetable_of(schedule).explained
-        return legible(f"{told[:1].lower()}{told[1:]}")
-    except Exception:  # noqa: BLE001 (a row may be others' work; the library may be missing)
-        return legible(schedule.cron or f"every {schedule.interval} seconds")
+def in_words(schedule: Schedule) -> str:
+    """Return when it fires, as part of a sentence."""
+    told = explained(schedule)
+    return legible(f"{told[:1].lower()}{told[1:]}")
 
 
 def state_of(schedule: Schedule) -> SafeString:

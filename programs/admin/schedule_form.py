@@ -9,7 +9,7 @@ from django import forms
 from django.utils import timezone
 
 from programs.admin.forms import DATA_PARTS, STRAY_MASK, ConsoleForm, ObjectField
-from programs.admin.text import as_editable, legible
+from programs.admin.text import as_editable, as_stored, legible
 from programs.data import JsonObject
 from programs.inspection import may_reveal, visible, visible_job_data
 from programs.inspection.masks import restored, stray_masks
@@ -156,6 +156,8 @@ class ScheduleForm(TimetableForm):
     def arguments(self) -> dict[str, Any]:
         """Return what the schedule is saved with; masks stand for what it has stored itself."""
         given = dict(self.cleaned_data)
+        if self.changed is not None:
+            given["description"] = as_stored(given["description"], self.changed.description)
         if not may_reveal(self.user):
             for part in DATA_PARTS:
                 given[part] = restored(part, given[part], self._stored(part))

@@ -42,6 +42,12 @@ def as_editable(value: object) -> str:
     return as_json(value) if len(short) <= INDENTED_AT_MOST else legible(short)
 
 
+def as_stored(typed: str, stored: str | None) -> str:
+    """Return a text that was typed; where it is just what was shown, as it is stored."""
+    plain = typed.replace("\r\n", "\n")  # as browsers send lines
+    return stored if stored is not None and plain == legible(stored).strip() else plain
+
+
 def lines(text: str) -> SafeString:
     """Return `text` as HTML that keeps its lines and wraps the long ones."""
     return format_html('<div class="programs-text">{}</div>', text)

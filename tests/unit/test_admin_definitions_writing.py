@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from programs.definition import find_definition, save_definition, start_program
 from programs.job import Job
 from programs.models import Definition, Operation, Program, Verb
 from programs.submission import create_program
 from tests.clients import VIEW, client_of
-from tests.console import page_of, texts
+from tests.console import CREATE, page_of, texts
 from tests.scheduling import Defined, define
 from tests.typed import typed_job
 
@@ -258,6 +259,7 @@ def test_a_key_starts_one_program_and_other_content_is_refused(
 
     program = Program.objects.get()
     assert texts(again)[-1] == f"Program {program.run_id} was started before, with the same key."
+    assert LogEntry.objects.filter(object_id=str(program.pk)).count() == 1
     assert page_of(program) in errors(other)["idempotency_key"]
 
 
@@ -304,3 +306,30 @@ def test_raw_json_and_the_form_lose_nothing_on_the_way(admin_client: Client) -> 
     assert typed == {"day": "tomorrow", "file": "/x"}
     assert raw.context["form"]["queue"].value() == "q"
     assert not Program.objects.exists()
+
+
+def test_a_description_that_is_not_touched_stays_as_it_is_stored(admin_client: Client) -> None:
+    told = "first \u200f\u05d0\nsecond"
+    row = save_definition("orders", ["noop"], description=told)
+    url = f"{DEFINITIONS}orders/edit/"
+    form = admin_client.get(url).context["form"]
+    sent = {name: form[name].value() for name in form.fields}
+    assert "\\u200f" in sent["description"]
+
+    lines = sent["description"].replace("\n", "\r\n")
+    admin_client.post(url, {**sent, "description": lines, "queue": "quick"})
+
+    row.refresh_from_db()
+    assert (row.queue, row.description) == ("quick", told)
+
+
+@pytest.mark.parametrize("url", [START, CREATE])
+def test_a_start_time_is_one_of_the_readers_also_without_time_zones(
+    admin_client: Client, settings: Settings, url: str
+) -> None:
+    save_definition("orders", ["noop"])
+    settings.USE_TZ = False
+
+    admin_client.post(url, {"jobs": "noop", "queue": "default", "run_at": "2050-01-31T12:30"})
+
+    assert Program.objects.get().run_at == datetime(2050, 1, 31, 12, 30)  # noqa: DTZ001

@@ -263,3 +263,15 @@ def test_the_pages_work_in_a_site_of_ones_own(admin_client: Client) -> None:
         answer = admin_client.get(f"/ops/programs/schedule/{url}")
         assert answer.status_code == 200, url
         assert "/admin/programs/" not in answer.content.decode(), url
+
+
+def test_a_description_that_is_not_touched_stays_as_it_is_stored(admin_client: Client) -> None:
+    schedule = scheduled("orders", description="\u200f\u05d0")
+    url = f"{SCHEDULES}{schedule.pk}/edit/"
+    form = admin_client.get(url).context["form"]
+    sent = {name: form[name].value() for name in form.fields}
+
+    admin_client.post(url, {**sent, "cron": "", "interval": "7"})
+
+    schedule.refresh_from_db()
+    assert (schedule.interval, schedule.description) == (7, "\u200f\u05d0")
