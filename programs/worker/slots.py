@@ -121,9 +121,11 @@ class Crew:
     def looks_in(self) -> float:
         """Return the seconds until a slot that waits should look into the database.
 
-        While hints flow, what it found would mostly be what the next of them name.
+        While hints flow, what it found would mostly be what the next of them name: a look may
+        wait for these, but not for longer than a second since the last one.
         """
-        return max(min(self.sweep.due_in, self.pauses.due_in), self.inbox.flows_for)
+        due_in = min(self.sweep.due_in, self.pauses.due_in)
+        return max(due_in, self.inbox.flows_for) if self.sweep.is_fresh else due_in
 
     def others_wait(self) -> bool:
         """Tell whether another program could use the slot of one whose turn is used up."""
@@ -214,8 +216,8 @@ class Slot(threading.Thread):
 
     def _claim_hinted(self, delivery: Delivery, lease: Lease) -> Program | None:
         """Claim what a hint names if it is due and nothing speaks against it; settle the hint."""
-        self._check_connections()
         try:
+            self._check_connections()
             queues = self._crew.pauses.claimable(delivery.queue)
             lease.restart()
             with answer_expected(settings.DATABASE):

@@ -54,6 +54,7 @@ class Sweep:
         self._found: deque[Program] = deque()
         self._pause = QUICKEST if adaptive else SLOWEST
         self._next_look = monotonic()
+        self._last_look = float("-inf")
         self._next_look_for_lost = monotonic()
         self._seen_locked: dict[int, float] = {}  # primary key -> when
         self.is_dry = False  # the last look found nothing, and no slot has been busy since
@@ -69,6 +70,11 @@ class Sweep:
     def due_in(self) -> float:
         """Return the seconds until the next look; 0 while something found is left to claim."""
         return 0.0 if self._found else max(0.0, self._next_look - monotonic())
+
+    @property
+    def is_fresh(self) -> bool:
+        """Tell whether the last look was at most a second ago."""
+        return monotonic() - self._last_look <= SLOWEST
 
     @property
     def has_found(self) -> bool:
@@ -137,6 +143,7 @@ class Sweep:
 
     def _look(self, at_most: int, paused: frozenset[str]) -> None:
         """Fetch candidates of each queue; the caller holds the lock."""
+        self._last_look = monotonic()
         self._next_look = monotonic() + self._pause * random.uniform(0.8, 1.2)
         self._pause = min(self._pause * 2, SLOWEST)
         hurries = self._hurries
