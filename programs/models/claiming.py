@@ -16,7 +16,7 @@ from programs.models.compiled import Given, Rows, Statement
 if TYPE_CHECKING:
     from programs.models.program import Program, ProgramQuerySet
 
-# UPDATE … RETURNING. (MariaDB knows RETURNING for other statements alone.)
+# UPDATE … RETURNING. (MariaDB knows RETURNING for other statements alone, SQLite since 3.35.)
 TELLING = {"postgresql", "sqlite"}
 
 # As `due` says it, but in words that no index answers: without statistics PostgreSQL would take
@@ -33,7 +33,9 @@ class Claiming:
         named = queryset.open().unblemished().filter(run_id=run_id, queue__in=queues)
         due = named.alias(soon=Coalesce("due_at", Utc(after=lease))).filter(IS_DUE)
         self._claimed = Rows(queryset.filter(worker=slot).order_by())
-        self._tells = connections[queryset.db].vendor in TELLING
+        connection = connections[queryset.db]
+        knows_returning = connection.features.can_return_columns_from_insert
+        self._tells = connection.vendor in TELLING and knows_returning
         told = self._claimed.columns if self._tells else ()
         values = queryset.claim_values(slot, lease)
         self._update = compiled.update(due, returning=told, **values)

@@ -10,7 +10,7 @@ from programs import execution
 from programs.lease import Lease
 from programs.models import Program, State
 from programs.submission import create_program, create_programs
-from tests.running import fresh, on_postgresql
+from tests.running import fresh, on_postgresql, on_sqlite
 
 pytestmark = pytest.mark.usefixtures("bookkeeping")
 
@@ -38,6 +38,18 @@ def test_a_program_of_n_steps_is_one_claim_and_n_outcomes(bookkeeping: str, step
     asked = verbs(bookkeeping, *["noop"] * steps)
 
     assert asked == CLAIM[vendor] + OUTCOME[vendor] * steps
+
+
+@on_sqlite
+def test_a_database_that_knows_no_returning_is_asked_in_two_statements(
+    bookkeeping: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = connections[bookkeeping]
+    monkeypatch.setitem(vars(connection), "programs_compiled", {})
+    # As of an SQLite before 3.35.
+    monkeypatch.setattr(connection.features, "can_return_columns_from_insert", False)
+
+    assert verbs(bookkeeping, "noop")[:2] == ["UPDATE", "SELECT"]
 
 
 def test_job_data_cost_one_statement_a_change_and_none_to_read(bookkeeping: str) -> None:
