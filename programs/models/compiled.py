@@ -83,7 +83,9 @@ class Statement:
 
     def _execute(self, cursor: CursorWrapper, given: Sequence[Any]) -> None:
         values = self.bound(given)
-        if self._prepared is not None:
+        is_alone = self.connection.autocommit and not self.connection.in_atomic_block
+        # In a transaction of a job's, an error would take that with it.
+        if self._prepared is not None and is_alone:
             own = [values[index] for index, _, _ in self._places]
             if self._prepared.execute(self.connection, cursor, own):
                 return

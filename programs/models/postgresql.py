@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -21,7 +23,20 @@ from django.db.utils import DatabaseError
 # Another session's, behind a pooler; or a job has thrown away what its session had prepared.
 GONE = {"26000", "42P05"}
 
-_by_session: WeakKeyDictionary[object, set[str]] = WeakKeyDictionary()
+# Seconds. A plan made while the table was small reads all of it once it is large, until the server
+# has analyzed it; plans that are made anew know its size.
+PLANS_LAST = 5.0
+
+
+@dataclass(slots=True)
+class _Session:
+    """What a session keeps for us."""
+
+    prepared: set[str] = field(default_factory=set)
+    planned_at: float = field(default_factory=monotonic)
+
+
+_by_session: WeakKeyDictionary[object, _Session] = WeakKeyDictionary()
 _pooled: set[str] = set()  # aliases of which a session has lost what it had prepared
 
 
@@ -42,39 +57,42 @@ class Prepared:
     def __init__(
         self, sql: str, params: Sequence[Any], fields: Sequence[Field[Any, Any] | None]
     ) -> None:
-        # The same name is the same statement, whoever has prepared it in this session.
-        self._name = f"programs_{hashlib.sha256(repr((sql, params)).encode()).hexdigest()[:24]}"
         places = iter(fields)
         serial = 0
 
         def typed(found: re.Match[str]) -> str:
             nonlocal serial
-            if found[0] == "%%" or (field := next(places)) is None:
+            if found[0] == "%%" or (kind := next(places)) is None:
                 return found[0]
             serial += 1
-            return f"${serial}::{_type(field)}"
+            return f"${serial}::{_type(kind)}"
 
-        self._prepare = f"PREPARE {self._name} AS {re.sub('%%|%s', typed, sql)}"
+        body = re.sub("%%|%s", typed, sql)
         self._constants = [
-            param for param, field in zip(params, fields, strict=True) if field is None
+            param for param, kind in zip(params, fields, strict=True) if kind is None
         ]
+        # The same name is the same statement, whoever has prepared it in this session.
+        digest = hashlib.sha256(repr((body, self._constants)).encode()).hexdigest()
+        self._name = f"programs_{digest[:24]}"
+        self._prepare = f"PREPARE {self._name} AS {body}"
         given = ", ".join(["%s"] * serial)
         self._execute = f"EXECUTE {self._name}" + (f" ({given})" if given else "")
 
     def execute(
         self, connection: BaseDatabaseWrapper, cursor: CursorWrapper, given: Sequence[Any]
     ) -> bool:
-        """Execute it; False where that cannot be, and nothing was done."""
-        session = connection.connection
-        prepared = _by_session.setdefault(session, set())
-        is_alone = not connection.in_atomic_block  # else an error takes the transaction with it
+        """Execute it; False where the session has lost it, and nothing was done."""
+        session = _by_session.setdefault(connection.connection, _Session())
         try:
-            if self._name not in prepared:
+            if monotonic() - session.planned_at > PLANS_LAST:
+                cursor.execute("DISCARD PLANS")
+                session.planned_at = monotonic()
+            if self._name not in session.prepared:
                 cursor.execute(self._prepare, self._constants)
-                prepared.add(self._name)
+                session.prepared.add(self._name)
             cursor.execute(self._execute, given)
         except DatabaseError as error:
-            if not is_alone or _code(error) not in GONE:
+            if _code(error) not in GONE:
                 raise
             _pooled.add(connection.alias)
             return False

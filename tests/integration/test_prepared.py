@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import connections, transaction
-from django.db.utils import OperationalError
+from django.db.models import CharField
 from django.test.utils import CaptureQueriesContext
 
 from programs.models import Program, State, postgresql
-from programs.submission import create_program
+from programs.models.compiled import Given
+from programs.models.postgresql import Prepared
+from programs.submission import create_program, create_programs
 from tests.running import claimed, fresh, on_postgresql, run
 
 pytestmark = [pytest.mark.usefixtures("bookkeeping"), on_postgresql]
@@ -72,17 +74,55 @@ def test_what_another_has_prepared_in_this_session_is_in_nobodys_way(bookkeeping
     assert run("noop", "noop").state is State.FINISHED
 
 
-def test_in_a_transaction_of_the_jobs_the_error_is_the_jobs(bookkeeping: str) -> None:
+def test_a_transaction_of_the_jobs_does_not_depend_on_what_its_session_keeps(
+    bookkeeping: str,
+) -> None:
     program = claimed("count")
     program.save_job_data("count", {"n": 1})
     with connections[bookkeeping].cursor() as cursor:
         cursor.execute("DEALLOCATE ALL")
-    with (
-        pytest.raises(OperationalError, match="does not exist"),
-        transaction.atomic(bookkeeping),
-    ):
+    with transaction.atomic(bookkeeping):
         program.save_job_data("count", {"n": 2})
-    assert fresh(program).job_data == {"count": {"n": 1}}
+    assert fresh(program).job_data == {"count": {"n": 2}}
+
+
+def test_every_process_gives_a_statement_the_same_name() -> None:
+    query = "SELECT id FROM programs WHERE run_id = %s AND queue = %s"
+    names = set()
+    for _ in range(2):
+        text = Given(0, CharField())
+        names.add(Prepared(query, [text, "default"], [text.output_field, None])._name)
+    assert len(names) == 1
+
+
+def test_a_plan_made_for_an_empty_table_is_not_kept_for_a_full_one(
+    bookkeeping: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connections[bookkeeping].cursor() as cursor:
+        cursor.execute("ALTER TABLE programs SET (autovacuum_enabled = off)")
+        cursor.execute("VACUUM ANALYZE programs")
+    for _ in range(8):  # from the sixth on, a plan is kept
+        run("noop")
+        Program.objects.claim_named("no such run id", ["default"], SLOT, 60.0)
+    assert "Seq Scan" in plan_of_claim(bookkeeping)
+    create_programs([{"jobs": ["noop"]}] * 2000)
+
+    monkeypatch.setattr(postgresql, "PLANS_LAST", -1.0)
+    assert Program.objects.claim_named("no such run id", ["default"], SLOT, 60.0) is None
+
+    assert "Index Scan" in plan_of_claim(bookkeeping)
+    with connections[bookkeeping].cursor() as cursor:
+        cursor.execute("ALTER TABLE programs RESET (autovacuum_enabled)")
+        cursor.execute("VACUUM ANALYZE programs")
+
+
+def plan_of_claim(bookkeeping: str) -> str:
+    kept = vars(connections[bookkeeping])["programs_compiled"]
+    (claiming,) = (found for key, found in kept.items() if key[0] == "claim")
+    name = claiming._update._prepared._name
+    with connections[bookkeeping].cursor() as cursor:
+        cursor.execute(f"EXPLAIN EXECUTE {name} ('no such run id', 'tests/1.1')")
+        return "\n".join(line for (line,) in cursor.fetchall())
 
 
 def test_what_is_given_is_stored_as_it_is_whatever_signs_are_in_it() -> None:
