@@ -22,6 +22,8 @@ from django.db.utils import DatabaseError
 
 # Another session's, behind a pooler; or a job has thrown away what its session had prepared.
 GONE = {"26000", "42P05"}
+# A migration has changed what a statement returns; or this server knows no plans to discard.
+UNFIT = {"0A000"}
 
 # Seconds. A plan made while the table was small reads all of it once it is large, until the server
 # has analyzed it; plans that are made anew know its size.
@@ -81,7 +83,7 @@ class Prepared:
     def execute(
         self, connection: BaseDatabaseWrapper, cursor: CursorWrapper, given: Sequence[Any]
     ) -> bool:
-        """Execute it; False where the session has lost it, and nothing was done."""
+        """Execute it; False where it is lost or fits no more, and nothing was done."""
         session = _by_session.setdefault(connection.connection, _Session())
         try:
             if monotonic() - session.planned_at > PLANS_LAST:
@@ -92,9 +94,11 @@ class Prepared:
                 session.prepared.add(self._name)
             cursor.execute(self._execute, given)
         except DatabaseError as error:
-            if _code(error) not in GONE:
+            code = _code(error)
+            if code in GONE:
+                _pooled.add(connection.alias)
+            elif code not in UNFIT:
                 raise
-            _pooled.add(connection.alias)
             return False
         return True
 

@@ -86,6 +86,23 @@ def test_a_transaction_of_the_jobs_does_not_depend_on_what_its_session_keeps(
     assert fresh(program).job_data == {"count": {"n": 2}}
 
 
+def test_a_migration_may_change_columns_under_a_worker(bookkeeping: str) -> None:
+    def changed_to(length: int) -> None:
+        with connections[bookkeeping].cursor() as cursor:
+            cursor.execute(f"ALTER TABLE programs ALTER created_by TYPE varchar({length})")
+            cursor.execute("ALTER TABLE programs ADD later int")
+            cursor.execute("ALTER TABLE programs DROP later")
+
+    verbs(bookkeeping, "count")
+    Program.objects.oldest("default", 8)
+    changed_to(300)
+    try:
+        Program.objects.oldest("default", 8)
+        verbs(bookkeeping, "count")
+    finally:
+        changed_to(255)
+
+
 def test_every_process_gives_a_statement_the_same_name() -> None:
     query = "SELECT id FROM programs WHERE run_id = %s AND queue = %s"
     names = set()
