@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 INTERVAL = 1.0  # seconds between two looks
 LONGEST_PAUSE = 4.0  # seconds, while the database does not answer
-BATCH = 500  # schedules of one look
+BATCH = 500  # schedules that are read at a time
 
 _told: dict[int | None, str] = {}  # by schedule (None: for all), what fails: told once
 
@@ -63,14 +63,19 @@ def fire_due(using: str | None = None, now: datetime | None = None) -> int:
 def _fire_all(using: str, now: datetime | None = None) -> int | None:
     """Return how many programs were started, or None where it could not be told what is due."""
     try:
-        with answer_expected(using):
-            due, moment = _due(using, now)
-        started = 0
-        for schedule in due:
+        total = 0
+        while True:
             with answer_expected(using):
-                started += _fire_safely(schedule, moment, using)
+                due, moment = _due(using, now)
+            started = 0
+            for schedule in due:
+                with answer_expected(using):
+                    started += _fire_safely(schedule, moment, using)
+            total += started
+            if len(due) < BATCH or not started:  # else there are more: at midnight, say
+                break
         _told.pop(None, None)
-        return started
+        return total
     except TRANSIENT_ERRORS as error:
         if _is_news(None, error):
             logger.warning(

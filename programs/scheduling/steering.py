@@ -202,7 +202,8 @@ def _now(using: str) -> datetime:
 
 
 def _next_at(schedule: Schedule, using: str) -> datetime | None:
-    timetable = Timetable(schedule.cron, schedule.interval, schedule.time_zone)
+    # Checked once more: the row that is resumed may be others' work.
+    timetable = Timetable.checked(schedule.cron, schedule.interval, schedule.time_zone)
     following = timetable.after(_now(using))
     return None if following is None else storable(following, using)
 

@@ -66,6 +66,19 @@ def test_a_tick_does_not_come_before_its_time(define: Defined) -> None:
     assert ticks(schedule) == []
 
 
+@pytest.mark.timeout(20)
+def test_one_look_fires_all_that_is_due_however_many_there_are(
+    define: Defined, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(firing, "BATCH", 2)
+    define()
+    schedules = [scheduled() for _ in range(5)]
+    for schedule in schedules:
+        due_since(schedule, 1)
+
+    assert fire(schedules[0]) == 5  # nor does a worker that ends when nothing is due leave any
+
+
 def test_a_transaction_that_is_rolled_back_has_not_ticked(define: Defined) -> None:
     define()
     schedule = scheduled()
