@@ -22,6 +22,7 @@ from programs.api.errors import (
     translated,
 )
 from programs.api.parsers import BoundedJSONParser
+from programs.api.permissions import VIEW as VIEW
 from programs.api.permissions import Permitted
 from programs.api.query import Query
 from programs.api.schema import Schema
@@ -30,8 +31,6 @@ from programs.conf import settings
 from programs.inspection import may_reveal
 from programs.inspection.masks import restored, stray_masks
 from programs.models import Program
-
-VIEW = "programs.view_program"
 
 
 class Endpoint(ViewSet):

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from programs.api.endpoint import Endpoint
 
 
+VIEW = "programs.view_program"
+
+
 class Permitted(BasePermission):
     """An action needs what its endpoint says, and one that says nothing is closed to everybody."""
 

@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from programs.api.fields import NamesField, RowSerializer, StoredField
+from programs.api.permissions import VIEW
 from programs.conf import settings
 from programs.definition import AnyDefinition
 from programs.inspection import visible, visible_job_data
@@ -66,7 +67,9 @@ class DefinitionDetailSerializer(DefinitionSerializer):
     created_at = serializers.DateTimeField(source="row.created_at", allow_null=True, default=None)
     updated_at = serializers.DateTimeField(source="row.updated_at", allow_null=True, default=None)
     created_by = serializers.CharField(source="row.created_by", allow_null=True, default=None)
-    record = serializers.SerializerMethodField()
+    record = serializers.SerializerMethodField(
+        help_text="Null for who may not see programs (`programs.view_program`)."
+    )
 
     @extend_schema_field(StoredField)
     def get_program_data(self, definition: AnyDefinition) -> Any:
@@ -76,8 +79,10 @@ class DefinitionDetailSerializer(DefinitionSerializer):
     def get_job_data(self, definition: AnyDefinition) -> Any:
         return visible_job_data(definition.job_data, self.context["request"].user)
 
-    @extend_schema_field(RecordSerializer)
+    @extend_schema_field(RecordSerializer(allow_null=True))
     def get_record(self, definition: AnyDefinition) -> Any:
+        if not self.context["request"].user.has_perm(VIEW):
+            return None
         return RecordSerializer(record_of(definition.name, settings.DATABASE)).data
 
 
@@ -127,14 +132,17 @@ class ScheduleDetailSerializer(ScheduleSerializer):
 class TickSerializer(RowSerializer[Tick]):
     """What became of one moment of a schedule, or of several that were missed in a row."""
 
-    run_id = serializers.SerializerMethodField(help_text="Of the program that it started.")
+    run_id = serializers.SerializerMethodField(
+        help_text="Of the program that it started; null for who may not see programs."
+    )
 
     class Meta:
         model = Tick
         fields = ("at", "outcome", "count", "run_id", "message", "by", "created_at")
 
     def get_run_id(self, tick: Tick) -> str | None:
-        return tick.program.run_id if tick.program else None
+        may_look = self.context["request"].user.has_perm(VIEW)
+        return tick.program.run_id if tick.program and may_look else None
 
 
 @extend_schema_serializer(many=False)

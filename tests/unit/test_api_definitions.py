@@ -73,6 +73,7 @@ def test_its_page_tells_how_its_last_programs_went(ada: Client, orders: Definiti
     start_program("orders")
 
     record = ada.get(ORDERS).json()["record"]
+    assert client_of("view_definition").get(ORDERS).json()["record"] is None
 
     assert (record["finished"], record["errored"], record["success_rate"]) == (1, 0, 1.0)
     assert record["median"] is not None

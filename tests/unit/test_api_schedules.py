@@ -153,6 +153,28 @@ def test_one_that_another_program_has_written_is_shown_all_the_same(ada: Client)
     assert grace.get(of(schedule)).json()["program_data"] == {"token": "***"}
 
 
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [({"cron": "whenever"}, "cron"), ({}, "cron"), ({"interval": 0}, "interval")],
+)
+def test_one_that_cannot_tick_is_not_resumed_and_says_why(
+    ada: Client, wrong: dict[str, Any], field: str
+) -> None:
+    schedule = Schedule.objects.create(definition="orders", paused_at=datetime.now(UTC), **wrong)
+
+    answer = post(ada, of(schedule, "resume/"), {})
+    page = ada.post(f"/admin/programs/schedule/{schedule.pk}/resume/")
+
+    assert answer.status_code == 400
+    assert [each["field"] for each in answer.json()["errors"]] == [field]
+    assert (page.status_code, f"{field}: " in str(page.context["form"].errors).lower()) == (
+        200,
+        True,
+    )
+    schedule.refresh_from_db()
+    assert schedule.is_paused
+
+
 # Steering -------------------------------------------------------------------------------------
 
 
@@ -200,6 +222,8 @@ def test_running_one_now_starts_a_program_and_is_its_tick(ada: Client, nightly: 
     assert answer.status_code == 201
     assert (answer.json()["run_id"], answer.json()["definition"]) == (program.run_id, "orders")
     (tick,) = ada.get(of(nightly, "ticks/")).json()["results"]
+    (blind,) = client_of("view_schedule").get(of(nightly, "ticks/")).json()["results"]
+    assert blind == {**tick, "run_id": None}  # programs are for who may see them
     assert (tick["outcome"], tick["run_id"], tick["by"]) == ("started", program.run_id, "ada")
 
 
