@@ -81,6 +81,8 @@ def _peer(
 CELERY_POOLS = ("threads-8", "solo", "prefork-1")
 DRAMATIQ_THREADS = ("threads-8", "threads-1")
 
+CELERY_DRAIN = ("celery_chain", "drain")
+
 DRAIN = Part(
     "A",
     "drain of three no-op jobs a program, one worker process",
@@ -89,14 +91,17 @@ DRAIN = Part(
         _raw("raw-8", "raw limit, 8 threads", 1, "drain", "--threads", "8"),
         _ours("ours-1", "Program Executor, 1 thread", 0.5, "drain", "--threads", "1"),
         _raw("raw-1", "raw limit, 1 thread", 1, "drain", "--threads", "1"),
-        _peer("celery", "Celery chain", CELERY, 0.8, CELERY_POOLS, "celery_chain", "drain"),
+        *(
+            _peer(f"celery-{pool}", f"Celery chain, {pool}", CELERY, 0.8, (pool,), *CELERY_DRAIN)
+            for pool in CELERY_POOLS
+        ),
         _peer(
             "celery-results",
             "Celery chain, django-celery-results",
             CELERY_RESULTS,
             0.1,
             CELERY_POOLS,
-            *("celery_chain", "drain"),
+            *CELERY_DRAIN,
         ),
         _peer(
             "dramatiq",
@@ -125,7 +130,15 @@ DRAIN = Part(
         _raw("pika", "pika, publishes a second", 0.5, "publishes", did=PUBLISHES),
     ),
     (
-        Comparison("8 threads ÷ Celery", ("ours-8", "rate"), ("celery", "rate"), Goal(must=2)),
+        *(
+            Comparison(
+                f"8 threads ÷ Celery, {pool}",
+                ("ours-8", "rate"),
+                (f"celery-{pool}", "rate"),
+                Goal(must=2),
+            )
+            for pool in CELERY_POOLS
+        ),
         Comparison(
             "8 threads ÷ Celery with results", ("ours-8", "rate"), ("celery-results", "rate")
         ),

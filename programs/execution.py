@@ -34,6 +34,8 @@ from programs.outcomes import Failure, Outcome
 
 logger = logging.getLogger(__name__)
 
+FORGETTING = 10  # attempts from one look for those that are too many to the next
+
 
 def carry(program: Program, lease: Lease, must_give_way: Callable[[], bool]) -> Standing:
     """Run the steps of a claimed program, one after the other, as far as this claim goes.
@@ -87,7 +89,7 @@ def take_step(program: Program, lease: Lease, number: int) -> tuple[Standing, Ba
             started_at=Utc(after=started - monotonic()),
             ended_at=Utc(),
             outcome=outcome.ending,
-            log=clean(log.text(), settings.LOG_LIMIT) or None,
+            log=clean(text, settings.LOG_LIMIT) if (text := log.text()) else None,
         )
         if outcome.failure is not None:
             attempt.error_class = outcome.failure.error_class
@@ -95,7 +97,7 @@ def take_step(program: Program, lease: Lease, number: int) -> tuple[Standing, Ba
             attempt.traceback = outcome.failure.traceback
         standing = outcome.write(program, attempt)
         tell_of_step(program, outcome, standing)
-    if number > settings.ATTEMPTS_KEPT:
+    if number % FORGETTING == 0 and number > settings.ATTEMPTS_KEPT:
         with answer_expected(program.alias):
             program.attempts.forget_older(step, number)
     tell(signals.job_finished, job_class, program=program, message=message, outcome=outcome)
@@ -169,7 +171,7 @@ def run_job(job: type[Job] | None, program: Program, lease: Lease, message: Mess
 
 def call(job: type[Job], message: Message, job_data: JobData) -> None:
     """Make the job and execute it; an async one in an event loop of its own, ORM on this thread."""
-    result = job.create(copy.deepcopy(message.program_data)).execute(message, job_data)
+    result = job.create(message.program_data).execute(message, job_data)
     if inspect.iscoroutine(result):
         async_to_sync(finish)(result)
 

@@ -25,10 +25,12 @@ class StepLog:
     def __init__(self, fields: dict[str, Any]) -> None:
         self.fields = fields
         self._lines: list[str] = []
-        self._room = settings.LOG_LIMIT
+        self._room = -1  # bytes; read from the settings once there is a line
         self._dropped = 0
 
     def add(self, line: str) -> None:
+        if self._room < 0:
+            self._room = settings.LOG_LIMIT
         size = len(line.encode("utf-8", "replace")) + 1
         if size > self._room:
             self._dropped += 1

@@ -66,8 +66,7 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
         `number`: of the attempt that was just written.
         """
         keep = settings.ATTEMPTS_KEPT
-        if number > keep and number % 10 == 0:
-            self.filter(step=step, number__lte=number - keep).delete()
+        self.filter(step=step, number__lte=number - keep).delete()
 
 
 class AttemptManager(models.Manager["Attempt"]):

@@ -7,7 +7,7 @@ it. Querysets and models stay the only source of the SQL.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -63,15 +63,15 @@ class Statement:
 
     def write(self, given: Sequence[Any]) -> int:
         """Execute it with what is given, and return how many rows it wrote."""
-        with self.connection.cursor() as cursor:
-            self._execute(cursor, given)
-            return int(cursor.rowcount)
+        cursor = _cursor(self.connection)
+        self._execute(cursor, given)
+        return int(cursor.rowcount)
 
     def fetch(self, given: Sequence[Any] = ()) -> list[Any]:
         """Execute it with what is given, and return the rows that come back."""
-        with self.connection.cursor() as cursor:
-            self._execute(cursor, given)
-            return list(cursor.fetchall())
+        cursor = _cursor(self.connection)
+        self._execute(cursor, given)
+        return list(cursor.fetchall())
 
     def bound(self, given: Sequence[Any]) -> list[Any]:
         """Return the parameters of one execution."""
@@ -91,6 +91,16 @@ class Statement:
                 return
             self._prepared = None
         cursor.execute(self.sql, values)
+
+
+def _cursor(connection: BaseDatabaseWrapper) -> CursorWrapper:
+    """Return a cursor of the present session: the same one again, unless queries are logged."""
+    own = vars(connection)
+    session, cursor = own.get("programs_cursor", (None, None))
+    if cursor is None or session is not connection.connection or connection.queries_logged:
+        cursor = connection.cursor()
+        own["programs_cursor"] = connection.connection, cursor
+    return cast("CursorWrapper", cursor)
 
 
 class Rows(Generic[M]):
