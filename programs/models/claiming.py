@@ -43,10 +43,11 @@ class Claiming:
     def __call__(self, run_id: str, slot: str) -> Program | None:
         """Claim the program for `slot`, or return None if it is not to be had."""
         given = (run_id, slot)
-        if self._tells:
-            found = self._claimed.of(self._update.fetch(given))
-        else:
-            found = self._claimed.fetch(given) if self._update.write(given) else []
+        with compiled.in_turn(self._update.connection):
+            if self._tells:
+                found = self._claimed.of(self._update.fetch(given))
+            else:
+                found = self._claimed.fetch(given) if self._update.write(given) else []
         return found[0] if found else None
 
 

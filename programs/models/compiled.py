@@ -6,7 +6,9 @@ it. Querysets and models stay the only source of the SQL.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeVar, cast
 
 from django.db import connections, models
@@ -91,6 +93,21 @@ class Statement:
                 return
             self._prepared = None
         cursor.execute(self.sql, values)
+
+
+AT_ONCE = nullcontext()
+_writers: dict[str, threading.Lock] = {}  # by alias
+
+
+def in_turn(connection: BaseDatabaseWrapper) -> AbstractContextManager[Any]:
+    """Let the threads of this process write to SQLite one after the other, as the context lasts.
+
+    It has one writer at a time, and who finds it busy sleeps for longer than a write takes. In a
+    transaction of the caller's it is the caller's turn already.
+    """
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
+        return AT_ONCE
+    return _writers.setdefault(connection.alias, threading.Lock())
 
 
 def _cursor(connection: BaseDatabaseWrapper) -> CursorWrapper:

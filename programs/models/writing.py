@@ -72,10 +72,12 @@ class Writing:
 
     def __call__(self, given: list[Any]) -> bool:
         """Execute it with what differs; tell whether there was such a row."""
-        if len(self._statements) == 1:
-            return bool(self._statements[0].write(given))
-        with transaction.atomic(using=self._using):
-            return all(statement.write(given) for statement in self._statements)
+        first, *others = self._statements
+        with compiled.in_turn(first.connection):
+            if not others:
+                return bool(first.write(given))
+            with transaction.atomic(using=self._using):
+                return all(statement.write(given) for statement in self._statements)
 
 
 def both(update: Statement, insert: Statement) -> Statement:
