@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 from rest_framework import serializers
 
 from programs import operations
 from programs.conf import settings
 from programs.models import Program, Schedule, deadlines
 from programs.models import tick as tick_module
+from programs.scheduling import firing
 from tests.running import on_postgresql
 from tests.scheduling import (
     Defined,
@@ -202,3 +203,24 @@ def test_a_serializer_may_take_its_time(define: Defined, monkeypatch: pytest.Mon
     due_since(schedule, 1)
 
     assert fire(schedule) == 1
+
+
+def test_an_outage_is_told_once_and_what_was_due_ticks_behind_it(
+    define: Defined, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    define()
+    schedule = scheduled()
+    due_since(schedule, 1)
+
+    def refuse(*given: object) -> None:
+        raise OperationalError("the database system is starting up")
+
+    for expected in (1, 2):  # of the second outage it is told again
+        with monkeypatch.context() as patched:
+            patched.setattr(firing, "_due", refuse)
+            assert [fire(schedule) for _ in range(3)] == [0] * 3
+        told = [line for line in caplog.records if "trying again" in line.message]
+        assert len(told) == expected
+        fire(schedule)
+
+    assert outcomes(schedule) == ["started"]
