@@ -163,13 +163,18 @@ def _sources(classes: Sequence[type[Any]]) -> Mapping[str, Any]:
 def _drawn(source: Any, name: str, value: Any, was_json: bool) -> TypedField:
     """Return the field, as JSON where its serializer's field is stranger than expected."""
     try:
-        default = default_of(source) if value is ABSENT else value
+        default = default_of(source)
     except Exception:  # noqa: BLE001 (it may need a request, which creation has not either)
         default = ABSENT
     # Not even to who may see secrets: for others, no stored one is there that a mask could mean.
-    is_hidden = value is ABSENT and is_secret(name, settings.SECRET_KEYS) and _tells(default)
+    is_discreet = is_secret(name, settings.SECRET_KEYS) and _tells(default)
+    is_hidden = is_discreet and value is ABSENT
+    initial = default if value is ABSENT and not is_hidden else value
     try:
-        field = field_for(source, name, ABSENT if is_hidden else default, as_json=was_json)
+        field = field_for(source, name, initial, as_json=was_json)
+        is_empty = value is None or value in ("", [])  # which an empty field need not mean
+        if is_empty and (is_discreet or field.empty() != value):
+            field = field_for(source, name, value, as_json=True)
         if is_hidden:
             field.hide_default()
         return field

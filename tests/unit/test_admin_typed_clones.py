@@ -140,6 +140,39 @@ def test_the_default_of_a_secret_is_filled_in_and_not_shown() -> None:
     assert "Empty: its default." in drawn
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"note": ""},
+        {"note": None},
+        {"note": "x"},
+        {},
+        {"is_dry": None, "modes": []},
+        {"token": ""},
+        {"token": "t0psecret"},
+    ],
+)
+def test_what_is_empty_in_a_clone_stays_as_it_is(
+    admin_client: Client, given: dict[str, Any]
+) -> None:
+    data_class = serializer_of(
+        note=serializers.CharField(required=False, allow_blank=True, allow_null=True),
+        is_dry=serializers.BooleanField(required=False, allow_null=True),
+        modes=serializers.MultipleChoiceField(choices=["a", "b"], required=False),
+        token=serializers.CharField(default="hidden-one", allow_blank=True),
+    )
+    with typed_job("blank", data_class, None):
+        source = create_program(["blank"], {}, {"blank": given})
+        page = clone_page(admin_client, source)
+        page.send(draw="raw")
+        page.send(draw="form")
+        page.send()
+
+    clone = Program.objects.latest("pk")
+    assert clone.pk != source.pk
+    assert clone.job_data == source.job_data
+
+
 # What is hostile --------------------------------------------------------------------------------
 
 
