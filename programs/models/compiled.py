@@ -7,8 +7,8 @@ it. Querysets and models stay the only source of the SQL.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Generic, TypeVar, cast
 
 from django.db import connections, models
@@ -96,6 +96,7 @@ class Statement:
 
 
 AT_ONCE = nullcontext()
+LONGEST_TURN = 1.0  # seconds
 _writers: dict[str, threading.Lock] = {}  # by alias
 
 
@@ -107,7 +108,19 @@ def in_turn(connection: BaseDatabaseWrapper) -> AbstractContextManager[Any]:
     """
     if connection.vendor != "sqlite" or connection.in_atomic_block:
         return AT_ONCE
-    return _writers.setdefault(connection.alias, threading.Lock())
+    return _turn(_writers.setdefault(connection.alias, threading.Lock()))
+
+
+@contextmanager
+def _turn(writer: threading.Lock) -> Iterator[None]:
+    # Not for ever: a job may hold SQLite by a BEGIN of its own, which we do not see, while the
+    # slot that has the lock waits for SQLite. Then its busy timeout decides, as without us.
+    is_ours = writer.acquire(timeout=LONGEST_TURN)
+    try:
+        yield
+    finally:
+        if is_ours:
+            writer.release()
 
 
 def _cursor(connection: BaseDatabaseWrapper) -> CursorWrapper:
