@@ -12,7 +12,7 @@ from programs import execution
 from programs.lease import Lease
 from programs.models import Program, State, compiled
 from programs.submission import create_program, create_programs
-from tests.running import fresh, on_postgresql, on_sqlite
+from tests.running import fresh, on_postgresql, on_sqlite, run
 
 pytestmark = pytest.mark.usefixtures("bookkeeping")
 
