@@ -9,5 +9,5 @@ from django.conf import settings
 # benchmark's arithmetic has settings already, and its processes inherit its environment.
 if "BENCHMARK_PEER" not in os.environ and not settings.configured:
     os.environ.setdefault("DEBUG", "1")  # a development secret will do
-    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.worker_settings"
+    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
     django.setup()

@@ -45,7 +45,7 @@ class Setting(Generic[T]):
 def configured() -> Mapping[str, Any]:
     """Return what the Django settings say, unchecked; an absent dictionary is an empty one."""
     given = getattr(django_settings, "PROGRAM_EXECUTOR", None)
-    return given if isinstance(given, Mapping) else {}
+    return given if type(given) is dict or isinstance(given, Mapping) else {}
 
 
 def _number(value: Any) -> bool:

@@ -22,7 +22,7 @@ from programs.lease import Lease
 from programs.message import Message
 from programs.models import Ending, Program
 from programs.models.attempt import Record
-from programs.models.clock import Utc
+from programs.models.clock import NOW, Utc
 from programs.models.deadlines import answer_expected
 from programs.models.persistence import (
     TRANSIENT_ERRORS,
@@ -87,7 +87,7 @@ def take_step(program: Program, lease: Lease, number: int) -> tuple[Standing, Ba
             epoch=program.epoch,
             worker=program.worker or "",
             started_at=Utc(after=started - monotonic()),
-            ended_at=Utc(),
+            ended_at=NOW,
             outcome=outcome.ending,
             log=clean(text, settings.LOG_LIMIT) if (text := log.text()) else None,
         )
@@ -123,7 +123,7 @@ def give_up(program: Program, number: int, failure: Exception) -> Standing:
         epoch=program.epoch,
         worker=program.worker or "",
         started_at=None,
-        ended_at=Utc(),
+        ended_at=NOW,
         outcome=Ending.ERRORED,
         error_class=kept.error_class,
         message=kept.message,
@@ -202,8 +202,10 @@ def tell(signal: Signal, sender: Any, **sent: Any) -> None:
 
 def tell_of_step(program: Program, outcome: Outcome, standing: Standing) -> None:
     """Log a line for the step: loud for what an operator must see, at DEBUG otherwise."""
-    extra = {"action": f"job_{outcome.ending.value}"}
     failure = outcome.failure
+    if failure is None and standing is not Standing.LOST and not logger.isEnabledFor(logging.DEBUG):
+        return  # as nearly always
+    extra = {"action": f"job_{outcome.ending.value}"}
     if standing is Standing.LOST:
         logger.warning("lease lost: the outcome (%s) is refused", outcome.ending, extra=extra)
     elif isinstance(outcome, outcomes.RetryAt):

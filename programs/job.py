@@ -86,8 +86,7 @@ class JobData:
 
     def get(self) -> JsonObject:
         """Return a copy of the data; an empty object when nothing was stored yet."""
-        self._resolve_doubt()
-        return copy.deepcopy(self._program.data_of(self._job))
+        return copy.deepcopy(self._stored())
 
     def set(self, data: JsonObject) -> None:
         """Put `data` in the place of what was stored."""
@@ -95,7 +94,7 @@ class JobData:
 
     def merge(self, partial: JsonObject) -> None:
         """Put the keys of `partial` over those that were stored (shallow)."""
-        self._save({**self.get(), **partial})
+        self._save({**self._stored(), **partial})
 
     def checkpoint(
         self, partial: JsonObject | None = None, max_execution_time: float | None = None
@@ -106,7 +105,7 @@ class JobData:
         this attempt runs for longer than `max_execution_time` (seconds): the program goes to the
         back of its queue, no retry is counted, and `execute` is called again later with the data.
         """
-        standing = self._save({**self.get(), **(partial or {})}, checkpoint=True)
+        standing = self._save({**self._stored(), **(partial or {})}, checkpoint=True)
         if standing in (Standing.STOPPED, Standing.DISCARDED):
             self._lease.request_stop()
             raise StopRequested
@@ -130,6 +129,11 @@ class JobData:
     ) -> None:
         """`checkpoint` for an async job."""
         await sync_to_async(self.checkpoint)(partial, max_execution_time)
+
+    def _stored(self) -> JsonObject:
+        """Return what is stored, and not a copy: `json_data.stored` makes one of what is saved."""
+        self._resolve_doubt()
+        return self._program.data_of(self._job)
 
     def _save(self, data: Any, *, checkpoint: bool = False) -> Standing:
         stored = json_data.stored(data)

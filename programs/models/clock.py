@@ -110,3 +110,6 @@ class Utc(Func):
         if not self.after:
             return "UTC_TIMESTAMP(6)", []
         return "UTC_TIMESTAMP(6) + INTERVAL ROUND(%s * 1000000) MICROSECOND", [self.after]
+
+
+NOW = Utc()

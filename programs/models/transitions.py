@@ -16,7 +16,7 @@ from django.db.models import Expression, F, Q
 from programs.conf import settings
 from programs.data import JsonObject
 from programs.models.attempt import Ending, Record
-from programs.models.clock import Utc
+from programs.models.clock import NOW, Utc
 from programs.models.columns import Columns
 from programs.models.deadlines import answer_expected
 from programs.models.operation import Verb
@@ -61,18 +61,18 @@ class Transitions(Columns):
             "step": self.step + 1,
             "step_retry_count": 0,
             "losses": 0,
-            "step_started_at": Utc(),
+            "step_started_at": NOW,
         }
         return self._leave_open(attempt, progress, {}, Standing.HELD)
 
     def finish(self, attempt: Record) -> Standing:
         """End the program well. The step stays at the last index, as in the original."""
-        changes = {"finished_at": Utc(), "step_retry_count": 0, "losses": 0}
+        changes = {"finished_at": NOW, "step_retry_count": 0, "losses": 0}
         return self._end(attempt, changes, Standing.FINISHED)
 
     def fail(self, attempt: Record, message: str) -> Standing:
         """End the program errored: the jobs that remain are not run."""
-        changes = {"errored_at": Utc(), "error_message": message[:ERROR_MESSAGE_LENGTH]}
+        changes = {"errored_at": NOW, "error_message": message[:ERROR_MESSAGE_LENGTH]}
         return self._end(attempt, changes, Standing.ERRORED)
 
     def retry_later(self, attempt: Record, message: str, delay: float) -> Standing:
@@ -95,7 +95,7 @@ class Transitions(Columns):
     def give_back(self, attempt: Record | None = None) -> Standing:
         """Go to the back of the queue; with an attempt: its job carries on from its data."""
         progress = {"losses": 0} if attempt else {}
-        release = {**RELEASED, "due_at": Utc()}
+        release = {**RELEASED, "due_at": NOW}
         return self._leave_open(attempt, progress, release, Standing.YIELDED)
 
     def lose(self, *, counted: bool, expired: bool = False) -> Standing:
@@ -114,16 +114,16 @@ class Transitions(Columns):
             epoch=self.epoch,
             worker=self.worker or "",
             started_at=self.step_started_at,
-            ended_at=Utc(),
+            ended_at=NOW,
             outcome=Ending.LOST if counted else Ending.INTERRUPTED,
         )
-        needs: Changes = {"due_at__lte": Utc()} if expired else {}
+        needs: Changes = {"due_at__lte": NOW} if expired else {}
         losses = self.losses + counted
         if losses >= settings.LOSS_LIMIT:
             message = f"worker lost {losses} times at step {self.step}"
-            changes = {"errored_at": Utc(), "error_message": message, "losses": losses}
+            changes = {"errored_at": NOW, "error_message": message, "losses": losses}
             return self._end(attempt, changes, Standing.ERRORED, needs)
-        release = {**RELEASED, "due_at": Utc()}
+        release = {**RELEASED, "due_at": NOW}
         return self._leave_open(attempt, {"losses": losses}, release, Standing.YIELDED, needs)
 
     def hold(self, lease: float, patience: float) -> bool:
@@ -180,9 +180,9 @@ class Transitions(Columns):
 
         Nobody runs it: it was not claimed, or its lease has run out.
         """
-        by_hand = {"errored_at__isnull": False, "due_at__lte": Utc()}
+        by_hand = {"errored_at__isnull": False, "due_at__lte": NOW}
         same = self._rows(id=self.pk, epoch=self.epoch, worker=self.worker, **by_hand)
-        same.update(**PARKED, updated_at=Utc())
+        same.update(**PARKED, updated_at=NOW)
 
     def end_if_asked(self) -> Standing:
         """Stop or park a program that was asked to while nobody ran it; else keep holding it."""
@@ -224,7 +224,7 @@ class Transitions(Columns):
             if current.errored_at is not None:
                 return self._discard(attempt)
             if current.stop_requested_at is not None:
-                if self._write(attempt, {**progress, **PARKED, "stopped_at": Utc()}, needs):
+                if self._write(attempt, {**progress, **PARKED, "stopped_at": NOW}, needs):
                     return Standing.STOPPED
             elif current.paused_at is not None:
                 # A stop that came since must be seen, or nobody would look at this row again.
@@ -271,7 +271,7 @@ class Transitions(Columns):
             "step": self.step,
             **needs,
         }
-        changes = {**changes, "updated_at": Utc()}
+        changes = {**changes, "updated_at": NOW}
 
         def once() -> bool:
             if write(self, changes, conditions, attempt):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -42,6 +43,8 @@ def main() -> None:
 
     logs.configure()
     prepare_connections()
+    gc.collect()
+    gc.freeze()  # what is loaded stays: no collection goes through it again
     hinted = settings.AMQP_URL is not None and not plan.burst
     crew = Crew(plan, hinted=hinted)
     terminated: list[int] = []  # a handler only notes: it may interrupt the holder of a lock
