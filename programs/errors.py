@@ -154,10 +154,6 @@ class UnknownDefinition(ProgramExecutorError, LookupError):
     """There is no definition of this name."""
 
 
-class UnknownSchedule(ProgramExecutorError, LookupError):
-    """There is no such schedule, or no longer."""
-
-
 # Jobs and their registry --------------------------------------------------------------------
 
 

@@ -23,7 +23,6 @@ from programs.errors import (
     OperationRefused,
     ProgramNotFound,
     UnknownDefinition,
-    UnknownSchedule,
 )
 from programs.models.persistence import is_outage, note_failure
 
@@ -85,7 +84,7 @@ def translated(error: Exception) -> Exception:
     """Return what the client is told of `error`; another error is returned as it is."""
     if isinstance(error, InvalidInput):
         return Invalid(*error.errors[0], *error.errors[1:])
-    if isinstance(error, (ProgramNotFound, UnknownDefinition, UnknownSchedule)):
+    if isinstance(error, (ProgramNotFound, UnknownDefinition)):
         return NotFound(encodable(str(error)))
     if isinstance(error, (IdempotencyConflict, OperationRefused)):
         return Conflict(encodable(str(error)))
