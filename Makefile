@@ -14,10 +14,12 @@ help: ## say what there is
 run: $(VENV)/.runs ## start the console on 127.0.0.1:8000 (PORT=) with a worker and a real program
 	@exec $(BIN)/python -m executor_project.demo
 
+# The faults are in their short form here; the kills alone, as below.
 test: lint ## check style, types, floors and migrations, then run every test
 	@$(BIN)/python -m tests.servers --install
 	@$(BIN)/python -m pytest --ignore tests/faults
-	@$(BIN)/python -m pytest tests/faults -n 3 --dist loadfile
+	@$(BIN)/python -m pytest tests/faults/test_kills.py
+	@$(BIN)/python -m pytest tests/faults -n 3 --dist loadfile --ignore tests/faults/test_kills.py
 
 lint: $(VENV)/.tests ## check style, types, floors and migrations
 	@$(BIN)/ruff check --quiet .

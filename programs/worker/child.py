@@ -43,7 +43,6 @@ def main() -> None:
 
     logs.configure()
     prepare_connections()
-    gc.collect()
     gc.freeze()  # what is loaded stays: no collection goes through it again
     hinted = settings.AMQP_URL is not None and not plan.burst
     crew = Crew(plan, hinted=hinted)
