@@ -45,6 +45,7 @@ class Setting(Generic[T]):
 def configured() -> Mapping[str, Any]:
     """Return what the Django settings say, unchecked; an absent dictionary is an empty one."""
     given = getattr(django_settings, "PROGRAM_EXECUTOR", None)
+    # First the quick way: this is asked for all the time.
     return given if type(given) is dict or isinstance(given, Mapping) else {}
 
 

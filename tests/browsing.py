@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 
+import pytest
 from django.test import Client
 
 from tests.console import CREATE
+from tests.typed import typed_job
 
 FORM = 'class="programs-creation"'
 
@@ -113,3 +116,18 @@ class Page:
             for form in forms
             for name, told in form.errors.items()
         }
+
+
+@pytest.fixture
+def job() -> Iterator[None]:
+    """The job `import_day` is registered."""
+    with typed_job():
+        yield
+
+
+@pytest.fixture
+def page(job: None, admin_client: Client) -> Page:
+    """The page on which a program is created, with the form drawn."""
+    page = Page(admin_client)
+    page.send(jobs="import_day", draw="form")
+    return page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlencode
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
@@ -37,3 +38,26 @@ def faults_of(page: Page) -> list[str]:
     if "\u202e" in page.content():
         faults.append("holds a character that turns the text around")
     return faults
+
+
+def logged_in(page: Page, address: str, path: str) -> Page:
+    """Log in by the form, as ada, and go to a page of the console."""
+    page.set_default_timeout(10_000)
+    page.goto(f"{address}/admin/login/?{urlencode({'next': path})}")
+    page.fill("[name=username]", "ada")
+    page.fill("[name=password]", "right")
+    page.click("[type=submit]")
+    page.wait_for_url(f"{address}{path}")
+    return page
+
+
+@contextmanager
+def without_javascript(page: Page, address: str, path: str) -> Iterator[Page]:
+    """Lend a page of the same browser that runs no JavaScript, logged in."""
+    browser = page.context.browser
+    assert browser is not None
+    context = browser.new_context(java_script_enabled=False)
+    try:
+        yield logged_in(context.new_page(), address, path)
+    finally:
+        context.close()

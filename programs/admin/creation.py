@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from programs import data, registry, submission
+from programs import data, registry, specification, submission
 from programs.admin.calls import Call
 from programs.admin.catalog import known_jobs
 from programs.admin.forms import DATA_PARTS, CreationForm
@@ -51,7 +51,7 @@ class CreationPage(ProgramPages):
         is_asked = request.method == "POST" and not entry.is_redrawn
         if is_asked and all([form.is_valid(), entry.is_readable]):
             try:
-                submission.refuse_internal(form.typed["jobs"])
+                specification.refuse_internal(form.typed["jobs"])
                 if "show" not in request.POST:
                     return self._created(request, form)
                 call = Call.of(_storable(form.typed), request)

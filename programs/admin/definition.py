@@ -12,7 +12,6 @@ from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
-    HttpResponseNotAllowed,
     HttpResponseRedirect,
 )
 from django.urls import URLPattern, path
@@ -23,6 +22,7 @@ from programs.admin.definition_pages import ADD, CHANGE_IT, DELETE, START
 from programs.admin.definition_start import StartPage
 from programs.admin.definition_writing import WritingPages
 from programs.admin.json_view import json_view
+from programs.admin.pages import DetailPages
 from programs.admin.runs import ShownRun, shown_record
 from programs.admin.schedule_facts import MANAGE, ShownSchedule, shown_ticks
 from programs.admin.switches import SwitchForm
@@ -41,7 +41,7 @@ from programs.errors import InvalidProgram, OperationRefused
 from programs.inspection import may_reveal, visible, visible_job_data
 from programs.inspection.runs import last_runs, newest_runs, record_of
 from programs.models import Definition, Program, Schedule, Tick, TickOutcome
-from programs.submission import TEXT_LENGTH, unknown_jobs
+from programs.specification import TEXT_LENGTH, unknown_jobs
 
 SHOWN = 100  # definitions of one page: more are found by their names
 RUNS_SHOWN = 20
@@ -65,7 +65,7 @@ class ShownDefinition:
     start_url: str  # empty where it cannot be started, or not by this user
 
 
-class DefinitionAdmin(StartPage, WritingPages):
+class DefinitionAdmin(DetailPages, StartPage, WritingPages):
     """The console's view of definitions. What is done to them, the engine's functions do."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -123,16 +123,7 @@ class DefinitionAdmin(StartPage, WritingPages):
 
     # The page of one ----------------------------------------------------------------------------
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show one definition. Nothing is changed here: each deed has a page of its own."""
-        if request.method not in ("GET", "HEAD"):
-            return HttpResponseNotAllowed(["GET", "HEAD"])
+    def detail_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         found = self.find(request, object_id)
         if "live" in request.GET:
             return self.render(request, "live", self._moving(request, found))

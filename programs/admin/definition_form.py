@@ -16,7 +16,7 @@ from programs.inspection.masks import restored, stray_masks
 from programs.models import Definition, Program
 from programs.models.columns import DEFAULT_QUEUE
 from programs.models.definition import NAME_LENGTH
-from programs.submission import QUEUE_NAME_LENGTH
+from programs.specification import QUEUE_NAME_LENGTH
 
 COPIED_MASK = (
     "{} is masked. Who may not see a secret cannot copy it into a definition: type it, or leave "

@@ -26,7 +26,7 @@ from programs.errors import IdempotencyConflict, InvalidProgram
 from programs.inspection import may_reveal, visible, visible_job_data
 from programs.inspection.masks import restored, stray_masks
 from programs.models import Program
-from programs.submission import QUEUE_NAME_LENGTH, TEXT_LENGTH
+from programs.specification import QUEUE_NAME_LENGTH, TEXT_LENGTH
 from programs.typed import job_data_classes, program_data_classes
 
 

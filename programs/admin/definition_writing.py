@@ -9,7 +9,7 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
-from programs import submission
+from programs import specification
 from programs.admin.catalog import known_jobs
 from programs.admin.creation import ASSETS
 from programs.admin.definition_form import DefinitionForm
@@ -52,7 +52,7 @@ class WritingPages(DefinitionPages):
         if request.method == "POST" and form.is_valid():
             given = form.arguments
             try:
-                submission.refuse_internal(given["jobs"])
+                specification.refuse_internal(given["jobs"])
                 by = str(request.user.get_username())
                 with transaction.atomic(using=settings.DATABASE):
                     definition = save_definition(**given, by=by)
@@ -79,7 +79,7 @@ class WritingPages(DefinitionPages):
         if request.method == "POST" and form.is_valid():
             given = form.arguments
             try:
-                submission.refuse_internal(given["jobs"])
+                specification.refuse_internal(given["jobs"])
                 by = str(request.user.get_username())
                 with transaction.atomic(using=settings.DATABASE):
                     change_definition(found.row, **given, by=by)

@@ -20,7 +20,7 @@ from programs.inspection import may_reveal, visible, visible_job_data
 from programs.inspection.masks import restored, stray_masks
 from programs.models import Program
 from programs.models.columns import DEFAULT_QUEUE
-from programs.submission import QUEUE_NAME_LENGTH, TEXT_LENGTH
+from programs.specification import QUEUE_NAME_LENGTH, TEXT_LENGTH
 
 DATA_PARTS = ("program_data", "job_data")
 STRAY_MASK = "{} is masked, and there is no secret to put in its place: type it, or leave it out."

@@ -61,6 +61,26 @@ class ConsolePages(ReadOnlyAdmin):
         return TemplateResponse(request, template, {**frame, **context})
 
 
+class DetailPages(ConsolePages):
+    """Pages of one row that only show it: each deed has a page of its own."""
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show one row. Nothing is changed here."""
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        return self.detail_view(request, object_id)
+
+    def detail_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Return the page of one row, or what of it has changed; refuse who may not see it."""
+        raise NotImplementedError
+
+
 class ProgramPages(ConsolePages):
     """The pages about programs."""
 

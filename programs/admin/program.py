@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 
 from programs import registry
@@ -21,6 +21,7 @@ from programs.admin.misfits import misfits_of
 from programs.admin.operation import operations_of
 from programs.admin.outcomes import bulk_outcomes
 from programs.admin.overview import OverviewPage
+from programs.admin.pages import DetailPages
 from programs.admin.steps import outlook, steps_of
 from programs.admin.text import legible
 from programs.definition import find_definition
@@ -30,7 +31,7 @@ from programs.models import Program, Verb
 from programs.models.state import ENDED
 
 
-class ProgramAdmin(ListPage, CreationPage, OverviewPage):
+class ProgramAdmin(DetailPages, ListPage, CreationPage, OverviewPage):
     """The console's view of programs. What is done to them, the engine's functions do."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -44,16 +45,7 @@ class ProgramAdmin(ListPage, CreationPage, OverviewPage):
         ]
         return steering + super().get_urls()
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show one program. Nothing is changed here: each lever has a page of its own."""
-        if request.method not in ("GET", "HEAD"):
-            return HttpResponseNotAllowed(["GET", "HEAD"])
+    def detail_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         program = self.find(request, object_id)
         page = "live" if "live" in request.GET else "detail"
         return self.render(request, page, self._context(request, program))

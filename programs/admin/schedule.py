@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.http import urlencode
 from django.utils.text import capfirst
@@ -14,6 +14,7 @@ from django.utils.text import capfirst
 from programs import scheduling
 from programs.admin import facts
 from programs.admin.json_view import json_view
+from programs.admin.pages import DetailPages
 from programs.admin.schedule_facts import (
     MANAGE,
     ShownSchedule,
@@ -70,7 +71,7 @@ DELETE = Switch(
 SWITCHES = (RUN, PAUSE, RESUME, DELETE)
 
 
-class ScheduleAdmin(WritingPages):
+class ScheduleAdmin(DetailPages, WritingPages):
     """The console's view of schedules. What is done to them, the engine's functions do."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -120,16 +121,7 @@ class ScheduleAdmin(WritingPages):
 
     # The page of one ----------------------------------------------------------------------------
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show one schedule. Nothing is changed here: each deed has a page of its own."""
-        if request.method not in ("GET", "HEAD"):
-            return HttpResponseNotAllowed(["GET", "HEAD"])
+    def detail_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         schedule = self.find(request, object_id)
         if "live" in request.GET:
             return self.render(request, "live", self._moving(request, schedule))

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from programs import definition as engine
-from programs import submission
+from programs import specification
 from programs.api import parameters
 from programs.api.endpoint import VIEW, Endpoint
 from programs.api.errors import Conflict, Invalid, encodable
@@ -200,6 +200,6 @@ class DefinitionEndpoint(Endpoint):
     ) -> Response:
         """Answer, having asked once for all which of the jobs have vanished."""
         names = {name for definition in definitions for name in definition.jobs}
-        unknown = submission.unknown_jobs(names, settings.DATABASE)
+        unknown = specification.unknown_jobs(names, settings.DATABASE)
         context = {"request": self.request, "unknown": set(unknown)}
         return Response(serializer(given, context=context).data, status=code)

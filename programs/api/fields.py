@@ -18,7 +18,7 @@ from programs.models.columns import NAME_LENGTH
 from programs.models.definition import NAME_LENGTH as DEFINITION_LENGTH
 from programs.scheduling import checking as scheduling
 from programs.scheduling.timetable import CRON_LENGTH, ZONE_LENGTH
-from programs.submission import QUEUE_NAME_LENGTH, TEXT_LENGTH
+from programs.specification import QUEUE_NAME_LENGTH, TEXT_LENGTH
 
 ModelT = TypeVar("ModelT", bound=Model)
 

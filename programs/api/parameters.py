@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from programs.api import listing
 from programs.models import State, Verb
-from programs.submission import TEXT_LENGTH
+from programs.specification import TEXT_LENGTH
 
 # Neither empty nor NUL.
 TEXT: dict[str, Any] = {

@@ -10,7 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from programs import submission
+from programs import specification, submission
 from programs.api import parameters, steering
 from programs.api.endpoint import VIEW
 from programs.api.errors import Invalid
@@ -89,7 +89,7 @@ class ProgramEndpoint(steering.Steering):
         """
         fields = self.body(CreationSerializer)
         fields.update(self.idempotency_key(fields))
-        submission.refuse_internal(fields["jobs"])
+        specification.refuse_internal(fields["jobs"])
         program = submission.create_program(**fields, created_by=self.by)
         if program.created_by != self.by:
             require(request, VIEW)  # it is another's, with what became of it since
@@ -108,7 +108,7 @@ class ProgramEndpoint(steering.Steering):
         wanted = self.body(BulkCreationSerializer)["programs"]
         for index, fields in enumerate(wanted):
             try:
-                submission.refuse_internal(fields["jobs"])
+                specification.refuse_internal(fields["jobs"])
             except InvalidProgram as error:
                 raise error.inside(f"programs[{index}]") from error
         by = self.by

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
 from programs.api.errors import Invalid
-from programs.submission import TEXT_LENGTH
+from programs.specification import TEXT_LENGTH
 
 WHOLE = re.compile(r"[0-9]{1,18}")
 DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")

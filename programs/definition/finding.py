@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from programs import submission, typed
+from programs import specification, submission, typed
 from programs.conf import settings
 from programs.data import JsonObject
 from programs.definition.code import registered_definitions
@@ -102,7 +102,7 @@ def check_start(name: str, program_data: Any, job_data: Any, *, using: str | Non
     """Raise what `start_program` would raise for this data, and start nothing."""
     arguments = _startable(name, program_data, job_data, using=using)
     parts = [arguments[part] for part in ("jobs", "program_data", "job_data")]
-    program = submission.unsaved_program(*parts, queue=arguments["queue"])
+    program = specification.unsaved_program(*parts, queue=arguments["queue"])
     typed.checked_data(
         program.jobs, program.program_data, program.job_data, data_class=arguments["data_class"]
     )

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from programs import submission
+from programs import specification
 from programs.conf import settings
 from programs.data import JsonObject, clean
 from programs.errors import InvalidDefinition, InvalidInput
@@ -36,7 +36,7 @@ class AnyDefinition:
 
     def missing_jobs(self, using: str | None = None) -> list[str]:
         """Return those of its jobs that neither this process nor any live worker knows."""
-        return submission.unknown_jobs(self.jobs, using or settings.DATABASE)
+        return specification.unknown_jobs(self.jobs, using or settings.DATABASE)
 
     def merged(
         self, program_data: Any = None, job_data: Any = None
@@ -45,7 +45,7 @@ class AnyDefinition:
 
         Of job data, key by key in each job's own. Raises `InvalidProgram`.
         """
-        given = submission.unsaved_program(
+        given = specification.unsaved_program(
             # Data for no job of this is refused here.
             self.jobs,
             {} if program_data is None else program_data,
@@ -72,7 +72,7 @@ def checked_name(name: Any) -> str:
 def checked_parts(jobs: Any, program_data: Any, job_data: Any, queue: Any) -> Program:
     """Return an unsaved program of these, or raise `InvalidDefinition`."""
     try:
-        return submission.unsaved_program(jobs, program_data, job_data, queue=queue)
+        return specification.unsaved_program(jobs, program_data, job_data, queue=queue)
     except InvalidInput as error:
         raise as_invalid_definition(error) from error
 

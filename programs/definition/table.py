@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from programs import registry, submission, typed
+from programs import registry, specification, typed
 from programs.conf import settings
 from programs.data import JsonObject
 from programs.definition.code import registered_definitions
@@ -156,7 +156,7 @@ def _checked(jobs: Any, program_data: Any, job_data: Any, queue: Any, using: str
     What a serializer of the jobs says is heard only about what is given: the rest may come later.
     """
     parts = checked_parts(jobs, program_data, job_data, queue)
-    unknown = submission.unknown_jobs(parts.jobs, using)
+    unknown = specification.unknown_jobs(parts.jobs, using)
     for index, name in enumerate(parts.jobs):
         if registry.is_internal([name]):
             raise InvalidDefinition(f"jobs[{index}]", f"is the engine's own job {name!r}")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import ceil
-from statistics import median
 from typing import Any
 
 from django.db.models import Subquery
 
 from programs.conf import settings
+from programs.inspection.statistics import Timed
 from programs.models import Program
 from programs.models.program import ProgramQuerySet
 
@@ -24,7 +23,7 @@ Moments = tuple[datetime | None, datetime | None, datetime | None, datetime | No
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(Timed):
     """What became of the last programs that ended; times in seconds, of those that finished."""
 
     finished: int
@@ -40,15 +39,6 @@ class Record:
     def success_rate(self) -> float | None:
         """Return the share of those that finished, from 0 to 1; None where none has ended."""
         return self.finished / self.ended if self.ended else None
-
-    @property
-    def median(self) -> float | None:
-        return median(self.times) if self.times else None
-
-    @property
-    def percentile_95(self) -> float | None:
-        """Return the time within which 95 of 100 finished."""
-        return self.times[ceil(0.95 * len(self.times)) - 1] if self.times else None
 
 
 def newest_runs(definition: str, limit: int, using: str | None = None) -> list[Program]:

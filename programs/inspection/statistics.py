@@ -64,14 +64,10 @@ class Endings:
     counted_from: datetime | None  # where the day had more endings than are counted
 
 
-@dataclass
-class JobTimes:
-    """What became of the attempts of one job; times in seconds."""
+class Timed:
+    """What has times, in seconds, sorted."""
 
-    job: str
-    attempts: int = 0
-    failures: int = 0
-    times: list[float] = field(default_factory=list)
+    times: list[float]
 
     @property
     def median(self) -> float | None:
@@ -79,8 +75,18 @@ class JobTimes:
 
     @property
     def percentile_95(self) -> float | None:
-        """Return the time within which 95 of 100 attempts ended."""
+        """Return the time within which 95 of 100 ended."""
         return self.times[ceil(0.95 * len(self.times)) - 1] if self.times else None
+
+
+@dataclass
+class JobTimes(Timed):
+    """What became of the attempts of one job."""
+
+    job: str
+    attempts: int = 0
+    failures: int = 0
+    times: list[float] = field(default_factory=list)
 
     @property
     def longest(self) -> float | None:

@@ -15,6 +15,7 @@ from programs.operations import pause_program
 from programs.submission import create_program
 from tests.console import CREATE
 from tests.site import SITE, Site
+from tests.visiting import logged_in, without_javascript
 from tests.web import Start
 
 pytestmark = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
@@ -43,26 +44,13 @@ def address(source: Program, start_web: Start) -> str:
 
 @pytest.fixture
 def ada(address: str, page: Page) -> Page:
-    return logged_in(page, address)
+    return logged_in(page, address, CREATE)
 
 
 @pytest.fixture
-def without_javascript(address: str, page: Page) -> Iterator[Page]:
-    browser = page.context.browser
-    assert browser is not None
-    context = browser.new_context(java_script_enabled=False)
-    yield logged_in(context.new_page(), address)
-    context.close()
-
-
-def logged_in(page: Page, address: str) -> Page:
-    page.set_default_timeout(10_000)
-    page.goto(f"{address}/admin/login/?next={CREATE}")
-    page.fill("[name=username]", "ada")
-    page.fill("[name=password]", "right")
-    page.click("[type=submit]")
-    page.wait_for_url(f"{address}{CREATE}")
-    return page
+def plain(address: str, page: Page) -> Iterator[Page]:
+    with without_javascript(page, address, CREATE) as own:
+        yield own
 
 
 def tab_to(page: Page, selector: str, key: str = "Tab") -> None:
@@ -236,7 +224,7 @@ def test_formatting_what_is_broken_leads_to_the_place(ada: Page) -> None:
 def test_the_data_of_a_program_is_edited_in_the_same_editor(
     paused: Program, address: str, page: Page
 ) -> None:
-    logged_in(page, address)
+    logged_in(page, address, CREATE)
     page.goto(page.url.replace("add/", f"{paused.pk}/edit/"))
 
     page.fill(DATA, "{")
@@ -259,10 +247,8 @@ def test_a_program_is_cloned_with_edits(ada: Page, source: Program) -> None:
     assert program["job_data"] == {"count": {"n": 3}}
 
 
-def test_it_is_all_done_without_javascript_as_well(
-    without_javascript: Page, source: Program
-) -> None:
-    page = without_javascript
+def test_it_is_all_done_without_javascript_as_well(plain: Page, source: Program) -> None:
+    page = plain
     page.fill("#id_jobs", "count\nnoop")
     page.fill(DATA, '{"year": 2024,}')
     page.click("input[value=Create]")

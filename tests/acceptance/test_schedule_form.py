@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 from tests.site import Site
+from tests.visiting import logged_in, without_javascript
 from tests.web import Start
 
 pytestmark = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
@@ -26,26 +27,13 @@ def address(site: Site, start_web: Start) -> str:
 
 @pytest.fixture
 def ada(address: str, page: Page) -> Page:
-    return logged_in(page, address)
+    return logged_in(page, address, ADD)
 
 
 @pytest.fixture
-def without_javascript(address: str, page: Page) -> Iterator[Page]:
-    browser = page.context.browser
-    assert browser is not None
-    context = browser.new_context(java_script_enabled=False)
-    yield logged_in(context.new_page(), address)
-    context.close()
-
-
-def logged_in(page: Page, address: str) -> Page:
-    page.set_default_timeout(10_000)
-    page.goto(f"{address}/admin/login/")
-    page.fill("[name=username]", "ada")
-    page.fill("[name=password]", "right")
-    page.click("[type=submit]")
-    page.goto(f"{address}{ADD}")
-    return page
+def plain(address: str, page: Page) -> Iterator[Page]:
+    with without_javascript(page, address, ADD) as own:
+        yield own
 
 
 def test_the_next_runs_are_seen_while_one_types_and_enter_saves(ada: Page) -> None:
@@ -73,9 +61,9 @@ def test_the_next_runs_are_seen_while_one_types_and_enter_saves(ada: Page) -> No
 
 
 def test_without_javascript_a_button_shows_them_and_loses_nothing(
-    without_javascript: Page,
+    plain: Page,
 ) -> None:
-    page = without_javascript
+    page = plain
     page.fill("[name=interval]", "7200")
     page.fill("[name=description]", "twice a working hour, almost")
     page.check("[name=overlap][value=allow]")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -12,29 +11,17 @@ from rest_framework import serializers
 
 from programs.models import Program
 from programs.submission import create_program
-from tests.browsing import Page
+from tests.browsing import Page, job, page
 from tests.clients import ADD, VIEW, client_of
 from tests.console import CREATE
 from tests.typed import DAY, REGION, DayData, serializer_of, typed_job
+
+__all__ = ["job", "page"]
 
 pytestmark = [
     pytest.mark.django_db,
     pytest.mark.filterwarnings("ignore:No directory at"),  # nobody has collected static files
 ]
-
-
-@pytest.fixture
-def job() -> Iterator[None]:
-    with typed_job():
-        yield
-
-
-@pytest.fixture
-def page(job: None, admin_client: Client) -> Page:
-    """The page with the form drawn."""
-    page = Page(admin_client)
-    page.send(jobs="import_day", draw="form")
-    return page
 
 
 # Clones -----------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,28 +10,16 @@ from django.test import Client
 from rest_framework import serializers
 
 from programs.models import Program
-from tests.browsing import Page
+from tests.browsing import Page, job, page
 from tests.console import page_of
 from tests.typed import DAY, REGION, serializer_of, typed_job
+
+__all__ = ["job", "page"]
 
 pytestmark = [
     pytest.mark.django_db,
     pytest.mark.filterwarnings("ignore:No directory at"),  # nobody has collected static files
 ]
-
-
-@pytest.fixture
-def job() -> Iterator[None]:
-    with typed_job():
-        yield
-
-
-@pytest.fixture
-def page(job: None, admin_client: Client) -> Page:
-    """The page with the form drawn."""
-    page = Page(admin_client)
-    page.send(jobs="import_day", draw="form")
-    return page
 
 
 FILLED = {

@@ -10,7 +10,8 @@ from django.test import Client
 from programs.bulk import BulkOperation
 from programs.errors import InvalidProgram
 from programs.models import Program
-from programs.submission import create_program, refuse_internal
+from programs.specification import refuse_internal
+from programs.submission import create_program
 from tests.console import CREATE
 
 pytestmark = [

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from programs import submission
+from programs import specification, submission
 from programs.conf import settings
 from programs.management.arguments import read_data
 from programs.management.command import ENDINGS
@@ -36,7 +36,7 @@ class Command(CreationCommand):
         wait: float | None,
         **options: Any,
     ) -> None:
-        submission.refuse_internal(jobs)
+        specification.refuse_internal(jobs)
         given = read_data(data, job_data)
         with brief_transaction(settings.DATABASE):
             program = submission.create_program(

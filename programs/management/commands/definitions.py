@@ -12,7 +12,7 @@ from programs.legibility import in_one_line
 from programs.management.command import OperatorCommand
 from programs.management.report import json_line
 from programs.models.persistence import brief_transaction
-from programs.submission import unknown_jobs
+from programs.specification import unknown_jobs
 
 FIELDS = ("name", "description", "jobs", "queue", "is_in_code", "is_shadowed")
 
