@@ -59,7 +59,6 @@ STOPPED = scaled(2 * LEASE, 40)  # seconds between SIGSTOP and SIGCONT
 # The first jobs of programs. One that is tried again succeeds at once.
 CHECKPOINTS = {"how": ["count_slowly", "succeed"], "to": 10_000, "every": 0.5}
 LOOKS = {"how": ["watch_for_stop", "succeed"]}
-SLEEPS = {"how": ["sleep", "succeed"], "seconds": STOPPED + 3}
 COUNTS_TO_THE_END = {"how": "count_slowly", "to": 8, "every": 0.5}
 
 
@@ -93,10 +92,12 @@ def victim(arena: Arena, queue: str, *firsts: dict[str, object]) -> Victim:
 @pytest.mark.invariant(3)
 @pytest.mark.timeout(180)
 def test_what_stood_still_does_no_harm_when_it_wakes(arena: Arena, verdict: Verdict) -> None:
-    whole = victim(arena, "whole", CHECKPOINTS, LOOKS, SLEEPS)
-    child = victim(arena, "child", COUNTS_TO_THE_END, SLEEPS)
-    orphan = victim(arena, "orphan", CHECKPOINTS, SLEEPS)  # its supervisor will stand still
-    gate = arena.folder / "gate"
+    gate, woken = arena.folder / "gate", arena.folder / "woken"
+    ends_awake = {"how": ["wait_for_file", "succeed"], "file": str(woken)}
+    whole = victim(arena, "whole", CHECKPOINTS, LOOKS, ends_awake)
+    child = victim(arena, "child", COUNTS_TO_THE_END, ends_awake)
+    orphan = victim(arena, "orphan", CHECKPOINTS, ends_awake)  # its supervisor will stand still
+    lost = whole.programs + orphan.programs
     given = arena.given("wait_for_file", file=str(gate))
     alone = create_program(["behave", "behave_too"], given, BRIEF, queue="orphan-alone")
     begun(arena, [*whole.programs, *child.programs, *orphan.programs, alone])
@@ -112,14 +113,15 @@ def test_what_stood_still_does_no_harm_when_it_wakes(arena: Arena, verdict: Verd
         time.sleep(LEASE + 1)  # the orphan's lease is over, and it knows that
         gate.touch()
         time.sleep(stopped_at + STOPPED - lease_clock())  # the fault's length
+        eventually(lambda: all(first(arena, program, "start", stopped_at) for program in lost))
         state_of_alone = Program.objects.get(pk=alone.pk).state
         arena.random.shuffle(whole_pids)
         for pid in (*whole_pids, *child.worker.children, orphan.worker.process.pid):
             os.kill(pid, signal.SIGCONT)
     woken_at = lease_clock()
+    woken.touch()
 
     all_end(within=60)
-    lost = whole.programs + orphan.programs
     eventually(whole.refuses_an_outcome)
     eventually(orphan.refuses_an_outcome)
     taken_over = [first(arena, program, "start", stopped_at) for program in lost]
