@@ -7,12 +7,19 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.core import checks
-from django.db import connections
+from django.db import connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.recorder import MigrationRecorder
 
 from programs import registry
 from programs.conf import settings
+from programs.models import Program
 
 ID = "programs."
+
+# Of the table of programs: the columns that it has had since its first migration, and by which any
+# release knows it. One that waits for a later migration is no stranger.
+KNOWN_BY = ("run_id", "jobs", "job_data", "step", "queue", "due_at", "epoch", "worker")
 
 
 @checks.register
@@ -37,6 +44,70 @@ def settings_are_valid(app_configs: Any, **kwargs: Any) -> list[checks.CheckMess
         hint = f"There are {', '.join(connections)}."
         found.append(checks.Error(message, hint=hint, id=f"{ID}E004"))
     return found
+
+
+@checks.register
+def routers_lead_to_the_database(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """E005: the project's routers keep the tables out of `DATABASE`, or lead elsewhere."""
+    alias = settings.DATABASE
+    if alias not in connections:  # E004 says so
+        return []
+    written, made = router.db_for_write(Program), router.allow_migrate_model(alias, Program)
+    # Where no router has a say, Django answers "default". We ask for DATABASE by its name then.
+    if made and written in (alias, "default"):
+        return []
+    fault = "leads to" if made else "keeps the tables out of"
+    where = repr(written) if made else repr(alias)
+    return [
+        checks.Error(
+            f"PROGRAM_EXECUTOR['DATABASE'] is {alias!r}, but a router {fault} {where}.",
+            hint="Name one alias in both, DATABASE and the router, for the app `programs`.",
+            id=f"{ID}E005",
+        )
+    ]
+
+
+@checks.register(checks.Tags.database)
+def table_is_ours(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """E006: `TABLE_NAME` is somebody else's table, E007: it was changed after `migrate`.
+
+    `migrate` itself asks, before it makes or changes anything.
+    """
+    if settings.DATABASE not in (databases or ()):
+        return []
+    connection = connections[settings.DATABASE]
+    introspection, named = connection.introspection, Program._meta.db_table
+    with connection.cursor() as cursor:
+        table = introspection.identifier_converter(named)
+        if table not in introspection.table_names(cursor):
+            return _table_is_lost(connection)
+        there = {column.name for column in introspection.get_table_description(cursor, table)}
+    missing = [name for name in KNOWN_BY if name not in there]
+    if not missing:
+        return []
+    return [
+        checks.Error(
+            f"The table {named!r} in the database {settings.DATABASE!r} is not of this app: "
+            f"it has no column {', '.join(missing)}.",
+            hint="Give PROGRAM_EXECUTOR['TABLE_NAME'] a name that is free.",
+            id=f"{ID}E006",
+        )
+    ]
+
+
+def _table_is_lost(connection: BaseDatabaseWrapper) -> list[checks.CheckMessage]:
+    if not any(app == "programs" for app, _ in MigrationRecorder(connection).applied_migrations()):
+        return []  # migrate will make it
+    return [
+        checks.Error(
+            f"The database {settings.DATABASE!r} is migrated, but has no table "
+            f"{Program._meta.db_table!r}.",
+            hint="Let PROGRAM_EXECUTOR['TABLE_NAME'] be what it was, or rename the tables with it.",
+            id=f"{ID}E007",
+        )
+    ]
 
 
 @checks.register

@@ -148,6 +148,13 @@ def test_every_setting_is_documented_with_its_default() -> None:
     assert rows == {setting.name: repr(setting.default) for setting in conf.settings}
 
 
+def test_every_system_check_is_documented() -> None:
+    source = (ROOT / "programs" / "checks.py").read_text()
+    made = [f"programs.{number}" for number in re.findall(r"\{ID\}([EW]\d+)", source)]
+    text = (ROOT / "docs" / "settings.md").read_text()
+    assert sorted(re.findall(r"^\| `(programs\.[EW]\d+)`", text, re.MULTILINE)) == sorted(made)
+
+
 def test_every_environment_variable_of_the_project_is_documented() -> None:
     source = (ROOT / "executor_project" / "settings.py").read_text()
     read = set(re.findall(r"(?:environ\.get|listed)\(\"([A-Z_]+)\"", source))
