@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # Newest first; PYTHON= names another.
 PYTHONS = python3.14 python3.13 python3.12 python3.11 python3
 
-.PHONY: help run test lint audit format faults bench scale screenshots changelog hooks wheel clean
+.PHONY: help run test lint audit format faults bench scale docs screenshots changelog hooks wheel clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,10 @@ bench: $(VENV)/.tests $(VENV)/.benchmarks ## measure speed beside others, half a
 scale: $(VENV)/.tests ## measure the console's pages on a million programs (some minutes, 4 GB of disk)
 	@$(BIN)/python -m tests.servers --install
 	@$(BIN)/python -m tests.servers -- $(BIN)/python -m benchmarks.console
+
+docs: $(VENV)/.tests ## build the documents into build/docs, with warnings as errors
+	@$(BIN)/sphinx-build -q -E -W --keep-going -d build/doctrees -c docs . build/docs
+	@echo "build/docs/index.html"
 
 screenshots: $(VENV)/.tests ## take the pictures of the console that the documents show
 	@$(BIN)/python -m tests.servers --install

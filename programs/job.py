@@ -32,14 +32,14 @@ class Job:
     it keeps or by `message.idempotency_key`.
     """
 
-    name: ClassVar[str]  # globally unique, at most 255 characters
-    max_retries: ClassVar[int | None] = 10  # of retryable errors, for each step; None: no limit
-    retry_delay: ClassVar[float] = 1.0  # seconds before the first retry
-    retry_backoff: ClassVar[float] = 2.0  # each further delay is so many times longer
+    name: ClassVar[str]  #: globally unique, at most 255 characters
+    max_retries: ClassVar[int | None] = 10  #: of retryable errors, for each step; None: no limit
+    retry_delay: ClassVar[float] = 1.0  #: seconds before the first retry
+    retry_backoff: ClassVar[float] = 2.0  #: each further delay is so many times longer
     internal: ClassVar[bool] = False  # the engine's own: no operator creates or edits its programs
-    # Serializers of REST framework. What a program is created with is checked by them: the job's
-    # own data, and what the job reads of the program data.
+    #: a serializer of REST framework, which checks the job's own data when a program is created
     data_class: ClassVar[type[Any] | None] = None
+    #: a serializer of what the job reads of the program data
     program_data_class: ClassVar[type[Any] | None] = None
 
     def __init__(self, program_data: JsonObject) -> None:

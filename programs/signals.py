@@ -1,18 +1,31 @@
 """The signals that a program and its jobs send.
 
-All are sent with `send_robust` after the commit of what they tell: a listener that raises is
-logged by Django and changes nothing.
+All but `job_started` are sent after the commit of what they tell, and all robustly: a listener that
+raises is logged and changes nothing.
 """
 
 from django.dispatch import Signal
 
-program_created = Signal()  # sender: Program; program
-program_started = Signal()  # sender: Program; program (its first claim)
-program_finished = Signal()  # sender: Program; program
-program_errored = (
-    Signal()
-)  # sender: Program; program, error (an exception; WorkerLost at a quarantine)
-program_stopped = Signal()  # sender: Program; program
-program_retried = Signal()  # sender: Program; program, from_step
-job_started = Signal()  # sender: the job's class; program, message
-job_finished = Signal()  # sender: the job's class; program, message, outcome
+#: Sender: `Program`. Sends `program`.
+program_created = Signal()
+
+#: Sender: `Program`. Sends `program`, at its first claim.
+program_started = Signal()
+
+#: Sender: `Program`. Sends `program`.
+program_finished = Signal()
+
+#: Sender: `Program`. Sends `program` and `error`, an exception; at a quarantine a `WorkerLost`.
+program_errored = Signal()
+
+#: Sender: `Program`. Sends `program`.
+program_stopped = Signal()
+
+#: Sender: `Program`. Sends `program` and `from_step`.
+program_retried = Signal()
+
+#: Sender: the job's class. Sends `program` and `message`.
+job_started = Signal()
+
+#: Sender: the job's class, or None where it is not known. Sends `program`, `message`, `outcome`.
+job_finished = Signal()

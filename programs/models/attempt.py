@@ -15,17 +15,17 @@ from programs.models.clock import Utc
 class Ending(models.TextChoices):
     """What an attempt ended in."""
 
-    SUCCEEDED = "succeeded", "succeeded"  # the job returned
-    RETRIED = "retried", "failed, to be tried again"  # a retryable error, retries left
-    ERRORED = "errored", "failed"  # an unexpected error, or retries used up
-    IGNORED = "ignored", "failed, ignorable"  # an ignorable error
-    YIELDED = "yielded", "time used up"  # ExecutionTimeExceeded: carries on from its data
-    STOPPED = "stopped", "stopped"  # ended at a checkpoint because an operator asked
-    UNKNOWN = "unknown", "job not known here"  # nothing ran: this worker does not know the job
-    SKIPPED = "skipped", "skipped"  # nothing ran: unknown jobs are skipped by setting
-    LOST = "lost", "worker lost"  # its process died, or its lease ran out
-    INTERRUPTED = "interrupted", "interrupted"  # its worker shut down before it ended
-    ABANDONED = "abandoned", "lease lost"  # its lease ran out while its process lived
+    SUCCEEDED = "succeeded", "succeeded"  #: the job returned
+    RETRIED = "retried", "failed, to be tried again"  #: a retryable error, retries left
+    ERRORED = "errored", "failed"  #: an unexpected error, or retries used up
+    IGNORED = "ignored", "failed, ignorable"  #: an ignorable error
+    YIELDED = "yielded", "time used up"  #: ExecutionTimeExceeded: carries on from its data
+    STOPPED = "stopped", "stopped"  #: ended at a checkpoint because an operator asked
+    UNKNOWN = "unknown", "job not known here"  #: nothing ran: this worker does not know the job
+    SKIPPED = "skipped", "skipped"  #: nothing ran: unknown jobs are skipped by setting
+    LOST = "lost", "worker lost"  #: its process died, or its lease ran out
+    INTERRUPTED = "interrupted", "interrupted"  #: its worker shut down before it ended
+    ABANDONED = "abandoned", "lease lost"  #: its lease ran out while its process lived
 
 
 NOTHING_RAN = (Ending.UNKNOWN, Ending.SKIPPED)

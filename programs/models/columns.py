@@ -106,6 +106,7 @@ class Columns(models.Model):
 
     @property
     def is_last_step(self) -> bool:
+        """Tell whether no job comes behind the current step."""
         return self.step >= len(self.jobs) - 1
 
     def data_of(self, job: str) -> JsonObject:

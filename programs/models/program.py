@@ -37,6 +37,7 @@ class ProgramQuerySet(models.QuerySet["Program"]):
         return self.filter(OPEN)
 
     def in_state(self, state: State) -> ProgramQuerySet:
+        """Those that are in this state now."""
         return self.filter(where(state))
 
     def ripe(self, queue: str) -> ProgramQuerySet:

@@ -10,14 +10,14 @@ from programs.models.clock import Utc
 class State(TextChoices):
     """What a program is doing."""
 
-    SCHEDULED = "scheduled", "scheduled"  # nobody may claim it before its time: start or retry
-    WAITING = "waiting", "waiting"  # due: the next free slot claims it
-    RUNNING = "running", "running"  # claimed by a slot
-    STOPPING = "stopping", "stopping"  # claimed, and asked to stop
-    PAUSED = "paused", "paused"  # parked until resumed; a job that still runs ends first
-    FINISHED = "finished", "finished"  # every job succeeded
-    ERRORED = "errored", "errored"  # a job failed, or was lost too often; the rest was not run
-    STOPPED = "stopped", "stopped"  # an operator ended it
+    SCHEDULED = "scheduled", "scheduled"  #: nobody may claim it before its time: start or retry
+    WAITING = "waiting", "waiting"  #: due: the next free slot claims it
+    RUNNING = "running", "running"  #: claimed by a slot
+    STOPPING = "stopping", "stopping"  #: claimed, and asked to stop
+    PAUSED = "paused", "paused"  #: parked until resumed; a job that still runs ends first
+    FINISHED = "finished", "finished"  #: every job succeeded
+    ERRORED = "errored", "errored"  #: a job failed, or was lost too often; the rest was not run
+    STOPPED = "stopped", "stopped"  #: an operator ended it
 
 
 ENDED = (State.FINISHED, State.ERRORED, State.STOPPED)

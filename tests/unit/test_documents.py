@@ -11,17 +11,20 @@ import argparse
 import pkgutil
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
+from django.dispatch import Signal
 
-from programs import conf, registry
+from programs import conf, registry, signals
 from programs.definition import code as definitions_in_code
 from programs.management.commands.runworker import Command
 from programs.models import Program
-from tests.running import SLOT, carry, make_due
+from programs.operations import retry_program, stop_program
+from tests.running import SLOT, carry, listening, make_due, run
 from tests.tables import MODELS
 
 ROOT = Path(__file__).parents[2]
@@ -108,6 +111,13 @@ def test_every_heading_of_the_specification_has_its_place() -> None:
     assert rows == HEADINGS  # that the places exist, the links' own test holds
 
 
+def test_the_index_lists_every_document() -> None:
+    index = ROOT / "docs" / "index.md"
+    lines = re.findall(r"^- \[[^\]]+\]\(([^)#]+)\)", index.read_text(), re.MULTILINE)
+    listed = {(index.parent / line).resolve() for line in lines}
+    assert set(DOCUMENTS) - listed == {index}
+
+
 # Names ----------------------------------------------------------------------------------------
 
 
@@ -181,6 +191,38 @@ def test_every_column_is_documented() -> None:
         section = text.partition(f"`{model._meta.db_table}`\n")[2].partition("\n#")[0]
         missing = [column for column in columns if f"`{column}`" not in section]
         assert missing == [], model._meta.db_table
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_signal_is_documented_with_what_it_sends() -> None:
+    text = (ROOT / "docs" / "signals.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|", text, re.MULTILINE)
+    documented = {name: set(re.findall(r"`(\w+)`", arguments)) for name, arguments in rows}
+    sent: dict[str, set[str]] = {}
+    every = {name: value for name, value in vars(signals).items() if isinstance(value, Signal)}
+    with ExitStack() as stack:
+        for name, signal in every.items():
+
+            def note(name: str = name, **given: Any) -> None:
+                sent[name] = set(given) - {"signal", "sender"}
+
+            stack.enter_context(listening(signal, note))
+        run("succeed")
+        errored = run("fail")
+        stop_program(retry_program(errored))
+    assert documented == sent
+    assert set(sent) == set(every)
+
+
+def test_every_word_of_the_architecture_is_in_the_glossary() -> None:
+    words = ARCHITECTURE.read_text().partition("## Words\n")[2].partition("\n## ")[0]
+    wanted = re.findall(r"^\| ([a-z ,]+) \|", words, re.MULTILINE)[1:]
+    glossary = re.findall(
+        r"^\| ([^|]+) \|", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE
+    )
+    known = {word for cell in glossary for word in cell.strip().split(", ")}
+    assert len(wanted) > 10
+    assert [w for cell in wanted for w in cell.split(", ") if w not in known] == []
 
 
 # Code -----------------------------------------------------------------------------------------
