@@ -1,0 +1,48 @@
+"""A migration under workers that run: what `migrate` does while the release before is at work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import connections, models
+
+from programs.models import Attempt, Ending, Program
+from programs.submission import create_programs
+from tests.site import SITE, Site, all_ended
+from tests.waiting import eventually
+
+
+@contextmanager
+def migrated() -> Iterator[None]:
+    """Let the table have a column and an index more, as a later release would."""
+    later = models.DateTimeField(null=True)
+    later.set_attributes_from_name("later_at")
+    later.model = Program
+    index = models.Index(fields=["updated_at"], name="programs_later_idx")
+    with connections[SITE].schema_editor() as editor:
+        editor.add_field(Program, later)
+        editor.add_index(Program, index)
+    try:
+        yield
+    finally:
+        with connections[SITE].schema_editor() as editor:
+            editor.remove_index(Program, index)
+            editor.execute("ALTER TABLE programs DROP COLUMN later_at")
+
+
+@pytest.mark.parametrize("site", ["sqlite", "postgresql"], indirect=True)
+def test_workers_run_on_while_a_migration_adds_to_their_tables(site: Site) -> None:
+    worker = site.worker("--threads", "2").started()
+    create_programs([{"jobs": ["noop"] * 3}] * 100)
+    eventually(Attempt.objects.exists)
+
+    with migrated():
+        create_programs([{"jobs": ["noop"] * 3}] * 20)
+        eventually(all_ended, within=60)
+
+    assert set(Attempt.objects.values_list("outcome", flat=True)) == {Ending.SUCCEEDED}
+    assert Attempt.objects.count() == 360
+    assert "ERROR" not in worker.output
+    assert worker.terminate() == 0
