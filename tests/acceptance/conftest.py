@@ -14,13 +14,32 @@ from django.db import connections
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
+from tests.project import (
+    bare_python,
+    fresh_project,
+    full_project,
+    full_python,
+    project,
+    wheel,
+)
 from tests.servers import Postgres, RabbitMQ
 from tests.servers.browser import browser, page
 from tests.site import SITE, Site, connect
 from tests.tables import MODELS
 from tests.web import start_web, static_root
 
-__all__ = ["browser", "page", "start_web", "static_root"]
+__all__ = [
+    "bare_python",
+    "browser",
+    "fresh_project",
+    "full_project",
+    "full_python",
+    "page",
+    "project",
+    "start_web",
+    "static_root",
+    "wheel",
+]
 
 T = TypeVar("T")
 

@@ -9,24 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import (
-    CREATE,
-    GREETED,
-    LOOK,
-    ROOT,
-    Project,
-    bare_python,
-    fresh_project,
-    full_project,
-    full_python,
-    project,
-    wheel,
-)
+from tests.project import CREATE, GREETED, LOOK, ROOT, Project
 from tests.servers import RabbitMQ
 from tests.web import Answer, Browser
-
-__all__ = ["bare_python", "fresh_project", "full_project", "full_python", "project", "wheel"]
-
 
 # What is in it ------------------------------------------------------------------------------
 

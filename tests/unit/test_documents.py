@@ -1,36 +1,26 @@
-"""What the documents claim: their places, names, defaults and code are held against the code.
-
-A fenced Python block behind `<!-- run -->` is executed, and so is what `<!-- check … -->` holds,
-which readers do not see: in their order, in one namespace a document, against the test database.
-After each, all programs that a worker would run are run.
-"""
+"""What the documents claim: their places, names and defaults are held against the code."""
 
 from __future__ import annotations
 
 import argparse
 import pkgutil
 import re
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import pytest
 from django.dispatch import Signal
 
-from programs import conf, registry, signals
-from programs.definition import code as definitions_in_code
+from programs import conf, signals
 from programs.management.commands.runworker import Command
-from programs.models import Program
 from programs.operations import retry_program, stop_program
-from tests.running import SLOT, carry, listening, make_due, run
+from tests.blocks import DOCUMENTS, ROOT
+from tests.running import listening, run
 from tests.tables import MODELS
 
-ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
 # Of specification.md, all of them, two slips of the pen ("Progam", "consturctor") corrected.
 HEADINGS = [
@@ -63,11 +53,6 @@ HEADINGS = [
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^([ ]*)```.*?^\1```$", re.MULTILINE | re.DOTALL)
-PIECE = re.compile(
-    r"(?P<run><!-- run -->\n)?^(?P<indent>[ ]*)```python\n(?P<code>.*?)^(?P=indent)```$"
-    r"|<!-- check\n(?P<check>.*?)-->",
-    re.MULTILINE | re.DOTALL,
-)
 
 document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 
@@ -223,55 +208,3 @@ def test_every_word_of_the_architecture_is_in_the_glossary() -> None:
     known = {word for cell in glossary for word in cell.strip().split(", ")}
     assert len(wanted) > 10
     assert [w for cell in wanted for w in cell.split(", ") if w not in known] == []
-
-
-# Code -----------------------------------------------------------------------------------------
-
-
-def pieces(path: Path) -> Iterator[tuple[str, bool]]:
-    """Yield each piece of Python in a document, and whether it is to be run."""
-    text = path.read_text()
-    for found in PIECE.finditer(text):
-        code, is_run = found["check"] or dedent(found["code"]), bool(found["check"] or found["run"])
-        line = text.count("\n", 0, found.start("check" if found["check"] else "code"))
-        yield "\n" * line + code, is_run  # so that an error names the line of the document
-
-
-@document
-def test_every_block_of_python_compiles(path: Path) -> None:
-    for code, _ in pieces(path):
-        compile(code, path.name, "exec")
-
-
-@pytest.fixture
-def own_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget, after the test, the jobs and definitions that it registers."""
-    monkeypatch.setattr(registry, "_jobs", dict(registry._jobs))
-    own = dict(definitions_in_code._definitions)
-    monkeypatch.setattr(definitions_in_code, "_definitions", own)
-
-
-@document
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("own_jobs")
-def test_what_is_marked_to_be_run_does_what_it_says(path: Path) -> None:
-    namespace: dict[str, Any] = {"__name__": f"documents.{path.stem}"}
-    for code, is_run in pieces(path):
-        if is_run:
-            exec(compile(code, path.name, "exec"), namespace)  # noqa: S102 (our documents)
-            run_programs()
-
-
-def run_programs() -> None:
-    """Run what workers would run, without waiting for the time of a retry."""
-    for _ in range(1000):
-        open_programs = Program.objects.open().filter(paused_at__isnull=True)
-        for program in open_programs.filter(attempts__isnull=False).distinct():
-            make_due(program)
-        due = open_programs.due(*open_programs.values_list("queue", flat=True)).first()
-        if due is None:
-            return
-        claimed = Program.objects.filter(pk=due.pk).claim(SLOT, 60.0)
-        assert claimed is not None
-        carry(claimed)
-    raise AssertionError("programs of the document run without end")
