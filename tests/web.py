@@ -41,7 +41,7 @@ class Web:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "gunicorn", wsgi),
-                    *("--bind", "127.0.0.1:0", *(options or ("--threads", "2"))),
+                    *("--bind", "127.0.0.1:0", *options),
                 ],
                 cwd=ROOT,
                 env=environment,

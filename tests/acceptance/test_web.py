@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
+from http.client import HTTPConnection
 from textwrap import dedent
 
 import pytest
 from playwright.sync_api import Page
 
-from programs.models import Program
+from programs.models import Program, State
 from programs.submission import create_program
 from tests.site import ROOT, SITE, Site
 from tests.web import Start
@@ -109,3 +111,18 @@ def test_a_browser_refuses_nothing_of_our_pages(
 
     page.click("text=Log out")
     page.wait_for_selector("text=401 Unauthorized")
+
+
+def test_who_waits_for_the_end_of_a_program_holds_up_nobody(site: Site, start_web: Start) -> None:
+    web = start_web()
+    browser = web.client("right")
+    program = create_program(["noop"])
+    path = f"/api/programs/{program.run_id}/wait/?timeout=50"
+    headers = {"X-Forwarded-Proto": "https", "Cookie": f"sessionid={browser.cookies['sessionid']}"}
+
+    with closing(HTTPConnection("127.0.0.1", web.port, timeout=60)) as waiting:
+        waiting.request("GET", path, headers=headers)
+        assert browser.get(LIST).status == 200  # came behind it, and is answered before it
+        assert Program.objects.get().state is State.WAITING
+        site.worker("--burst")
+        assert waiting.getresponse().read().decode().count('"ended":true') == 1
