@@ -13,7 +13,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from django.dispatch import Signal
 
-from programs import logs, outcomes, registry, signals
+from programs import logs, outcomes, registry, signals, tracing
 from programs.conf import settings
 from programs.data import clean
 from programs.errors import BrokenProgram, OpenTransaction, WorkerLost
@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 FORGETTING = 10  # attempts from one look for those that are too many to the next
 
 
+@tracing.each_claim
 def carry(program: Program, lease: Lease, must_give_way: Callable[[], bool]) -> Standing:
     """Run the steps of a claimed program, one after the other, as far as this claim goes.
 
@@ -115,6 +116,7 @@ def give_up(program: Program, number: int, failure: Exception) -> Standing:
         extra={"action": "program_broken", "run_id": program.run_id, "step": program.step},
     )
     kept = Failure.of(failure)
+    tracing.failed(kept)
     attempt = Record(
         program_id=program.pk,
         step=program.step,
@@ -144,6 +146,7 @@ def message_for(program: Program, number: int) -> Message:
     )
 
 
+@tracing.each_job
 def run_job(job: type[Job] | None, program: Program, lease: Lease, message: Message) -> Outcome:
     """Run the job of the current step, whatever it does, and return what that amounts to."""
     if job is None:

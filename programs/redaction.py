@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any
 
 MASK = "***"
@@ -26,6 +27,19 @@ def redact_url(url: str) -> str:
         return url if is_port else f"{scheme}{separator}{name}{colon}{MASK}"
     user, colon, _ = credentials.partition(":")
     return f"{scheme}{separator}{user}{colon}{MASK}{at}{host}" if at and colon else url
+
+
+def redact_text(text: str, words: Collection[str]) -> str:
+    """Return text of others, an error's say, without what looks like a secret in it.
+
+    For what leaves the house: passwords of URLs, and what stands behind one of `words`.
+
+    >>> redact_text("amqp://ada:s3cret@broker: refused, dbPassword='let me in'", ["password"])
+    'amqp://ada:***@broker: refused, dbPassword=***'
+    """
+    parts = re.split(r"(\s+)", text)
+    shown = "".join(_redact_urls(part) if "://" in part else part for part in parts)
+    return _behind(tuple(words)).sub(rf"\1{MASK}", shown)
 
 
 def is_secret(key: str, words: Collection[str]) -> bool:
@@ -75,3 +89,22 @@ def unmasked(edited: Any, stored: Any, words: Collection[str]) -> Any:
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _redact_urls(part: str) -> str:
+    url = part.rstrip("'\"`<>)]}.,;:")  # the text's own, or a port would look like a password
+    return redact_url(url) + part[len(url) :]
+
+
+@lru_cache(maxsize=8)
+def _behind(words: tuple[str, ...]) -> re.Pattern[str]:
+    """Return what finds `key=value` and its like, the key with one of `words` in its name.
+
+    All repetition is bounded or without a second way to match: text may be long, and hostile.
+    """
+    spelled = ["[-_ ]?".join(re.findall(r"[A-Za-z0-9]+", word)) for word in words]
+    names = "|".join(filter(None, spelled)) or "(?!)"
+    key = rf"(?:{names})[\w-]{{0,30}}[\"']?\s{{0,3}}[:=]\s{{0,3}}"
+    scheme = r"(?:(?:basic|bearer|token)\s{1,3})?"
+    value = rf"(?:\"[^\"]*\"?|'[^']*'?|{scheme}[^\s,;&\"']+)"
+    return re.compile(rf"({key}){value}", re.IGNORECASE)

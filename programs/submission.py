@@ -9,7 +9,7 @@ from typing import Any, Never
 from asgiref.sync import sync_to_async
 from django.db import IntegrityError, transaction
 
-from programs import signals, specification
+from programs import signals, specification, tracing
 from programs.conf import settings
 from programs.data import JsonObject
 from programs.errors import IdempotencyConflict, InvalidProgram
@@ -64,7 +64,8 @@ def create_program(
     if program.idempotency_key is not None:
         return _create_once(program, using, data_class)
     specification.fit(program, data_class)
-    program.save(using=using, force_insert=True)
+    with tracing.creation([program]):
+        program.save(using=using, force_insert=True)
     _announce([program], using)
     return program
 
@@ -122,7 +123,7 @@ def create_programs(
         twice = next(key for index, key in enumerate(keys) if key in keys[:index])
         raise IdempotencyConflict(f"idempotency_key: {twice!r} is given twice: nothing was created")
     try:
-        with transaction.atomic(using=using):
+        with tracing.creation(programs), transaction.atomic(using=using):
             _stamp(programs, database_now(using))
             created = Program.objects.using(using).bulk_create(programs, batch_size=BATCH)
     except IntegrityError as error:
@@ -152,7 +153,7 @@ def _create_once(program: Program, using: str, data_class: type[Any] | None) -> 
         return first  # though the same data might no longer fit
     specification.fit(program, data_class)
     try:
-        with transaction.atomic(using=using):
+        with tracing.creation([program]), transaction.atomic(using=using):
             program.save(using=using, force_insert=True)
     except IntegrityError:
         first = _first_with_key(program, using)  # another creation was quicker
@@ -189,5 +190,6 @@ def _created(programs: Sequence[Program]) -> None:
     for program in programs:
         if program.run_at is None:
             assert program.queue is not None
-            publish(program.run_id, program.queue)
+            with tracing.within(program):
+                publish(program.run_id, program.queue)
         signals.program_created.send_robust(sender=Program, program=program)

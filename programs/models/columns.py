@@ -64,6 +64,7 @@ class Columns(models.Model):
     content_hash = models.CharField(max_length=64, null=True)
     created_by = models.CharField(max_length=255, null=True)
     definition = models.CharField(max_length=100, null=True)  # the name of what it was started from
+    trace_parent = models.CharField(max_length=55, null=True)  # as W3C's header `traceparent`
 
     job_data_in_doubt = False  # written in a transaction of which we do not know that it commits
     was_created = False  # by the call that returned this instance, not by an earlier one

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from programs.transport.hint import Hint
@@ -31,6 +32,13 @@ class Outgoing:
     sent_at: float = 0.0
     returned: bool = False
     sent_again: bool = False
+    traced: Callable[[str | None], None] | None = None  # ends its span, where it has one
+
+    def end(self, failure: str | None = None) -> None:
+        """Note that the hint is confirmed, or why it is given up."""
+        traced, self.traced = self.traced, None
+        if traced is not None:
+            traced(failure)
 
 
 class Handover:
@@ -52,9 +60,10 @@ class Handover:
     def put(self, outgoing: Outgoing) -> bool:
         """Add a hint; return whether the publisher's thread has to be told."""
         dropped = 0
+        oldest = None
         with self._changed:
             if len(self._waiting) >= LIMIT:
-                self._waiting.popleft()
+                oldest = self._waiting.popleft()
                 self._dropped += 1
                 if outgoing.handed_over_at - self._warned_at >= WARNING_INTERVAL:
                     dropped, self._dropped = self._dropped, 0
@@ -65,6 +74,8 @@ class Handover:
             tell = outgoing.handed_over_at - self._told_at > TOLD_FOR
             if tell:
                 self._told_at = outgoing.handed_over_at
+        if oldest is not None:
+            oldest.end("dropped, for too many wait")
         if dropped:
             logger.warning(
                 "Hints dropped: %d, for more than %d wait; the sweep finds their programs.",
@@ -77,13 +88,13 @@ class Handover:
     def take(self, limit: int) -> list[Outgoing]:
         """Return up to `limit` hints that are still useful, oldest first."""
         taken: list[Outgoing] = []
+        expired: list[Outgoing] = []
         now = time.monotonic()
-        expired = 0
         with self._changed:
             while self._waiting and len(taken) < limit:
                 outgoing = self._waiting.popleft()
                 if now - outgoing.handed_over_at > USEFUL_FOR:
-                    expired += 1
+                    expired.append(outgoing)
                 else:
                     taken.append(outgoing)
             # While some are left the thread comes back by itself, when confirms have made room.
@@ -91,11 +102,13 @@ class Handover:
         if expired:
             logger.info(
                 "Hints dropped: %d, for they are over %.0f s old; the sweep has their programs.",
-                expired,
+                len(expired),
                 USEFUL_FOR,
                 extra={"action": "hints_dropped"},
             )
-            self.settled(expired)
+            for outgoing in expired:
+                outgoing.end("dropped, for it is too old")
+            self.settled(len(expired))
         return taken
 
     def settled(self, count: int) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial, wraps
+from itertools import chain
 from typing import Any, Concatenate, ParamSpec
 
 import pika
@@ -89,7 +90,8 @@ class Link:
         finally:
             self._ready = False
             self._loop.close()
-            self._give_up(self._held, "the connection ended")
+            self._give_up(self._in_flight(), "the connection ended")
+            self._settled(self._held)  # of these a fault of ours has lost sight
         return self._error or RuntimeError("pika's loop ended by itself")
 
     # From any thread -----------------------------------------------------------------------
@@ -166,10 +168,10 @@ class Link:
         # Until nothing waits, or all places are taken: then an answer brings us back here.
         while (room := self._room()) > 0 and (taken := self._handover.take(room)):
             self._held += len(taken)
-            refused = 0
+            refused: list[Outgoing] = []
             for outgoing in taken:
                 if self._refused.get(outgoing.queue, 0.0) > time.monotonic():
-                    refused += 1
+                    refused.append(outgoing)
                 else:
                     self._send(outgoing)
             self._give_up(refused, "their queue is refused")
@@ -177,6 +179,10 @@ class Link:
     def _room(self) -> int:
         undeclared = sum(len(waiting) for waiting in self._undeclared.values())
         return WINDOW - len(self._unconfirmed) - undeclared
+
+    def _in_flight(self) -> list[Outgoing]:
+        sent = [outgoing for outgoing in self._unconfirmed.values() if outgoing is not None]
+        return [*sent, *chain.from_iterable(self._undeclared.values())]
 
     def _send(self, outgoing: Outgoing) -> None:
         outgoing.sent_at = time.monotonic()
@@ -238,7 +244,7 @@ class Link:
                 extra={"action": "queue_refused"},
             )
         self._refused[queue] = time.monotonic() + REFUSED_FOR
-        self._give_up(len(waiting), "their queue is refused")
+        self._give_up(waiting, "their queue is refused")
         self._send_waiting()
 
     # What the broker answers ---------------------------------------------------------------------
@@ -258,14 +264,15 @@ class Link:
         method = frame.method
         answered = self._answered_by(method.delivery_tag, method.multiple)
         if isinstance(method, Basic.Nack):
-            self._give_up(len(answered), "the broker refused them")
+            self._give_up(answered, "the broker refused them")
         else:
             confirmed = 0
             for outgoing in answered:
                 if not outgoing.returned:
                     confirmed += 1
+                    outgoing.end()
                 elif outgoing.sent_again or not self._ready:
-                    self._give_up(1, "their queue is missing")
+                    self._give_up([outgoing], "their queue is missing")
                 else:
                     outgoing.returned, outgoing.sent_again = False, True
                     self._declared.discard(outgoing.queue)
@@ -294,17 +301,17 @@ class Link:
     def _give_up_overdue(self) -> None:
         self._watching = False
         limit = time.monotonic() - DEADLINE
-        overdue = 0
+        overdue: list[Outgoing] = []
         for tag, outgoing in self._unconfirmed.items():
             if outgoing is None:
                 continue
             if outgoing.sent_at > limit:
                 break
             self._unconfirmed[tag] = None
-            overdue += 1
+            overdue.append(outgoing)
         for waiting in self._undeclared.values():
             late = [outgoing for outgoing in waiting if outgoing.sent_at <= limit]
-            overdue += len(late)
+            overdue += late
             del waiting[: len(late)]
         self._give_up(overdue, f"no confirm came within {DEADLINE:.0f} s")
         if overdue and not self._silent:
@@ -314,15 +321,17 @@ class Link:
             self._watch()
         self._send_waiting()
 
-    def _give_up(self, count: int, reason: str) -> None:
-        if count:
+    def _give_up(self, hints: Sequence[Outgoing], reason: str) -> None:
+        if hints:
             logger.info(
                 "Hints that may not have arrived: %d, for %s; the sweep finds their programs.",
-                count,
+                len(hints),
                 reason,
                 extra={"action": "hints_given_up"},
             )
-            self._settled(count)
+            for outgoing in hints:
+                outgoing.end(f"may not have arrived: {reason}")
+            self._settled(len(hints))
 
     def _settled(self, count: int) -> None:
         self._held -= count

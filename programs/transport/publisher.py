@@ -10,6 +10,7 @@ from functools import partial
 
 from pika import URLParameters
 
+from programs import tracing
 from programs.conf import settings
 from programs.errors import BrokerMisconfigured, BrokerUnavailable
 from programs.transport.connection import Outage, broker_name, in_our_words, parameters
@@ -34,7 +35,9 @@ def publish(run_id: str, queue: str) -> None:
     if url is None:
         return
     try:
-        _publisher(url).publish(Outgoing(Hint(run_id), broker_queue(queue)))
+        name = broker_queue(queue)
+        outgoing = Outgoing(Hint(run_id), name, traced=tracing.sending(run_id, name))
+        _publisher(url).publish(outgoing)
     except Exception:
         # The program is created: that no thread can be started, say, must not undo it.
         logger.exception(

@@ -18,7 +18,7 @@ from time import monotonic
 from django.db import connections
 
 import programs
-from programs import execution, registry
+from programs import execution, registry, tracing
 from programs.conf import settings
 from programs.lease import lease_clock
 from programs.models import Program, Worker
@@ -183,6 +183,7 @@ class Keeper:
 
     def _release(self, program: Program, death: Death) -> None:
         standing = program.lose(counted=death.counted)
+        tracing.lost(program, counted=death.counted)
         logger.warning(
             "a process ended while it held step %d (job %s): %s",
             program.step,

@@ -11,7 +11,7 @@ from time import monotonic
 from django.db import Error as DatabaseError
 from django.db import connections, reset_queries
 
-from programs import execution, signals
+from programs import execution, signals, tracing
 from programs.conf import settings
 from programs.lease import Lease
 from programs.models import Program
@@ -187,7 +187,8 @@ class Slot(threading.Thread):
         self._last_use = monotonic()
         reset_queries()  # with DEBUG, Django remembers them, by the thousand
         if standing is Standing.YIELDED and program.queue is not None:
-            publish(program.run_id, program.queue)
+            with tracing.within(program):
+                publish(program.run_id, program.queue)
         if standing is Standing.LOST:
             self._release_leftovers()
 

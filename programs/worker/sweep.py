@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 
-from programs import execution
+from programs import execution, tracing
 from programs.conf import settings
 from programs.errors import WorkerLost
 from programs.models import Program
@@ -239,6 +239,8 @@ class Sweep:
     def _release_lost(self, lost: Program) -> bool:
         """Take the claim from a slot whose lease has run out; tell whether it is to be had now."""
         standing = lost.lose(counted=True, expired=True)
+        if standing is not Standing.LOST:
+            tracing.lost(lost, counted=True)
         execution.announce(lost, standing, loss_of(lost, standing))
         lost.worker = None
         return standing is Standing.YIELDED

@@ -1,4 +1,4 @@
-"""The app without what it does not need: the admin, and Django REST framework."""
+"""The app without what it does not need: the admin, Django REST framework, OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ print(stop_program(create_program(["noop"])).state)
         ["drf_spectacular", "knox"],
         ["django.contrib.admin"],
         ["rest_framework", "django.contrib"],
+        ["opentelemetry"],
     ],
 )
 def test_the_app_works_without_what_it_does_not_need(absent: list[str]) -> None:

@@ -105,3 +105,11 @@ def test_nobody_waits_for_a_broker_that_fails(line):
     line.failing(True)
 
     assert not line.wait_settled(3600)
+
+
+def test_a_hint_tells_its_span_once_what_became_of_it(line, clock):
+    told: list[str | None] = []
+    line.put(Outgoing(Hint("r"), "queue", handed_over_at=0.0, traced=told.append))
+
+    assert line.take(1) == []
+    assert told == ["dropped, for it is too old"]

@@ -5,7 +5,7 @@ import doctest
 import pytest
 
 from programs import redaction
-from programs.redaction import masked, redact_url, unmasked
+from programs.redaction import masked, redact_text, redact_url, unmasked
 
 
 @pytest.mark.invariant(11)
@@ -57,3 +57,33 @@ def test_what_was_masked_comes_back_as_it_is_stored_and_what_was_typed_stays() -
 
 def test_the_examples_hold() -> None:
     assert doctest.testmod(redaction).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("at 'amqp://ada:s@broker/x', said it", "at 'amqp://ada:***@broker/x', said it"),
+        ("a://u:p@h,b://v:q@i", "a://u:***@i"),
+        ("http://broker:8000: refused", "http://broker:8000: refused"),
+        ("GET /?page=2&token=abc&to=3", "GET /?page=2&token=***&to=3"),
+        ('{"dbPassword": "a b", "page": 3}', '{"dbPassword": ***, "page": 3}'),
+        ("X-Token: Bearer abc.def-g", "X-Token: ***"),
+        ("token='cut off", "token=***"),
+        ("no token here, and page: 3", "no token here, and page: 3"),
+    ],
+)
+def test_what_looks_like_a_secret_in_a_text_is_masked(text: str, shown: str) -> None:
+    assert redact_text(text, WORDS) == shown
+
+
+def test_without_words_only_the_passwords_of_urls_are_masked() -> None:
+    assert redact_text("token=abc, a://u:p@h", []) == "token=abc, a://u:***@h"
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "hostile", ["password", "://", "a://", 'token="', "token='", "password-", ":"]
+)
+def test_a_long_and_hostile_text_is_masked_in_linear_time(hostile: str) -> None:
+    text = hostile * (1_000_000 // len(hostile))
+    assert len(redact_text(text, WORDS)) <= len(text)
