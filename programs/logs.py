@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +13,15 @@ from datetime import UTC, datetime
 from time import localtime, strftime
 from typing import Any
 
+from programs import tracing
 from programs.conf import settings
 
 CONTEXT_FIELDS = ("run_id", "step", "job", "attempt")
 LINE = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
 OWN = "programs."  # the engine's own lines are no part of a job's log
+OF_LOGGING = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+
+_worker: str | None = None  # the name of the worker that this process belongs to
 
 
 class StepLog:
@@ -108,7 +113,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """Lines for machines: one JSON object each."""
+    """Lines for machines: one JSON object each, with what `extra` gave that is a plain value."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -117,19 +122,36 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             "action": getattr(record, "action", None),
+            **({"worker": _worker} if _worker else {}),
             **_fields(record),
+            **tracing.ids(),
         }
+        for name, value in vars(record).items():
+            # Objects stay out: the text of a request, say, holds its query.
+            if name not in line and name not in OF_LOGGING and _is_plain(value):
+                line[name] = value
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            line["stack"] = self.formatStack(record.stack_info)
         return json.dumps(line, default=str)
 
 
-def configure() -> None:
+def _is_plain(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)  # JSON has no other numbers
+    return value is None or isinstance(value, (str, int))
+
+
+def configure(worker: str | None = None) -> None:
     """Set a worker's process up to log to standard error, where the project did not.
 
     A project's own handlers on the root logger stay as they are. INFO is the level, so that jobs'
-    `logger.info` lines are kept with their attempts.
+    `logger.info` lines are kept with their attempts. `worker`: its name, for JSON lines that no
+    slot writes.
     """
+    global _worker
+    _worker = worker
     root = logging.getLogger()
     if not [handler for handler in root.handlers if handler is not _keeper]:
         handler = logging.StreamHandler(sys.stderr)

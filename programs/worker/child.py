@@ -41,7 +41,7 @@ def main() -> None:
     from programs.worker.database import prepare_connections
     from programs.worker.slots import Crew
 
-    logs.configure()
+    logs.configure(plan.worker)
     prepare_connections()
     gc.freeze()  # what is loaded stays: no collection goes through it again
     hinted = settings.AMQP_URL is not None and not plan.burst

@@ -61,7 +61,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        logs.configure()
+        worker = unique_name(options["name"])
+        logs.configure(worker)
         self._require_sound_settings()
         self._require_tables()
         timeout = options["shutdown_timeout"]
@@ -70,7 +71,7 @@ class Command(BaseCommand):
             threads=options["threads"] or settings.THREADS,
             processes=options["processes"] or settings.PROCESSES,
             shutdown_timeout=settings.SHUTDOWN_TIMEOUT if timeout is None else timeout,
-            name=unique_name(options["name"]),
+            name=worker,
             burst=options["burst"],
             max_programs=options["max_programs"],
             reload=options["reload"],
