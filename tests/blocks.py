@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
@@ -75,3 +77,8 @@ def blocks(path: Path) -> Iterator[Block]:
 def all_blocks(*languages: str) -> list[Block]:
     """Return the blocks of all documents in these languages."""
     return [block for path in DOCUMENTS for block in blocks(path) if block.language in languages]
+
+
+def each(*languages: str) -> pytest.MarkDecorator:
+    """Let a test take each block in these languages, as `block`."""
+    return pytest.mark.parametrize("block", all_blocks(*languages), ids=str)

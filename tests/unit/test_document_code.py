@@ -3,7 +3,7 @@
 Python is executed, in the order of a document, in one namespace, against the test database; so is
 what `<!-- check … -->` holds, which readers do not see. After each block all programs that a worker
 would run are run. Blocks of settings are put into a project, which is checked. Of shell, each
-command and option must exist; data must parse.
+command and option must exist; data must parse. SQL has tests/integration/test_document_sql.py.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from typing import Any
 
 import pytest
 import yaml
-from django.db import connection
 
 from programs import registry
 from programs.definition import code as definitions_in_code
 from programs.models import Program
-from tests.blocks import DOCUMENTS, ROOT, Block, all_blocks, blocks
+from tests.blocks import DOCUMENTS, ROOT, Block, all_blocks, blocks, each
 from tests.project import Project
 from tests.running import SLOT, carry, make_due
 from tests.shell import faults
@@ -44,10 +43,6 @@ RUN = ("python", "check", "sh", "json", "yaml", "toml", "sql", "ini")
 
 NAME = operator.attrgetter("name")
 document = pytest.mark.parametrize("path", DOCUMENTS, ids=NAME)
-
-
-def each(*languages: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("block", all_blocks(*languages), ids=str)
 
 
 def why_not_run(block: Block) -> str | None:
@@ -138,13 +133,6 @@ def test_every_command_and_option_exists(block: Block) -> None:
 def test_data_parses(block: Block) -> None:
     parse: Any = {"json": json.loads, "yaml": yaml.safe_load, "toml": tomllib.loads}
     assert parse[block.language](block.code)
-
-
-@each("sql")
-@pytest.mark.django_db
-def test_sql_runs(block: Block) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(block.code)
 
 
 # All of them ----------------------------------------------------------------------------------
