@@ -1,6 +1,10 @@
 """The Django app."""
 
+from contextlib import suppress
+
 from django.apps import AppConfig
+from django.conf import settings
+from django.utils.module_loading import import_string
 
 
 class ProgramsConfig(AppConfig):
@@ -11,4 +15,19 @@ class ProgramsConfig(AppConfig):
     def ready(self) -> None:
         from programs import checks, registry  # noqa: F401 (checks register themselves)
 
-        registry.discover()
+        if not tasks_are_ours():
+            registry.discover()
+            return
+        from programs.tasks.job import know_all
+
+        know_all(registry.discover(("jobs", "tasks")))
+
+
+def tasks_are_ours() -> bool:
+    """Tell whether a backend of `TASKS` runs programs: only then are tasks looked for."""
+    given = getattr(settings, "TASKS", None)
+    for backend in given.values() if isinstance(given, dict) else ():
+        with suppress(Exception):  # the framework's own check says what is wrong, or ours
+            if getattr(import_string(backend["BACKEND"]), "runs_programs", False):
+                return True
+    return False

@@ -10,6 +10,7 @@ from django.core import checks
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
+from django.utils.module_loading import import_string
 
 from programs import registry
 from programs.conf import settings
@@ -122,6 +123,24 @@ def jobs_can_be_imported(app_configs: Any, **kwargs: Any) -> list[checks.CheckMe
         )
         for failure in registry.import_failures()
     ]
+
+
+@checks.register
+def tasks_can_be_run(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """E011: `TASKS` names our backend, which cannot be imported."""
+    given = getattr(django_settings, "TASKS", None)
+    found: list[checks.CheckMessage] = []
+    for alias, backend in given.items() if isinstance(given, dict) else ():
+        path = backend.get("BACKEND") if isinstance(backend, dict) else None
+        if not isinstance(path, str) or not path.startswith("programs.tasks"):
+            continue
+        try:
+            import_string(path)
+        except ImportError as error:
+            message = f"TASKS[{alias!r}] cannot be used: {error}"
+            hint = "The backend's name is 'programs.tasks.ProgramsBackend'."
+            found.append(checks.Error(message, hint=hint, id=f"{ID}E011"))
+    return found
 
 
 @checks.register

@@ -101,7 +101,8 @@ def take_step(program: Program, lease: Lease, number: int) -> tuple[Standing, Ba
     if number % FORGETTING == 0 and number > settings.ATTEMPTS_KEPT:
         with answer_expected(program.alias):
             program.attempts.forget_older(step, number)
-    tell(signals.job_finished, job_class, program=program, message=message, outcome=outcome)
+    sent = {"program": program, "message": message, "outcome": outcome, "standing": standing}
+    tell(signals.job_finished, job_class, **sent)
     alarming = outcome.ending is Ending.ERRORED and outcome.failure is not None
     return standing, outcome.failure.error if alarming and outcome.failure else None
 

@@ -9,6 +9,7 @@ import os
 import pkgutil
 import threading
 import traceback
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeVar
@@ -109,17 +110,23 @@ def import_failures() -> tuple[ImportFailure, ...]:
     return tuple(_failures.values())
 
 
-def discover() -> None:
-    """Import the `jobs` module or package of every installed app, `JOB_MODULES` and `BUILT_IN`.
+def discover(names: Sequence[str] = ("jobs",)) -> list[ModuleType]:
+    """Import the modules or packages of these `names` of every installed app, and `JOB_MODULES`
+    and `BUILT_IN`; return what was imported.
 
     Every submodule of a package is imported. A module that fails is remembered and the rest is
     imported all the same: a broken job must not take the whole site down.
     """
-    for app in apps.get_app_configs():
-        if app.name != "programs" and _exists(f"{app.name}.jobs"):
-            _import_all(f"{app.name}.jobs")
-    for module in (*settings.JOB_MODULES, *BUILT_IN):
-        _import_all(module)
+    apps_own = [
+        f"{app.name}.{name}"
+        for app in apps.get_app_configs()
+        for name in names
+        if app.name != "programs" and _exists(f"{app.name}.{name}")
+    ]
+    found: list[ModuleType] = []
+    for module in (*apps_own, *settings.JOB_MODULES, *BUILT_IN):
+        found += _import_all(module)
+    return found
 
 
 def _exists(module: str) -> bool:
@@ -129,11 +136,13 @@ def _exists(module: str) -> bool:
         return False
 
 
-def _import_all(name: str) -> None:
+def _import_all(name: str) -> Iterator[ModuleType]:
     module = _import(name)
+    if module is not None:
+        yield module
     for path in getattr(module, "__path__", ()):
         for found in pkgutil.iter_modules([path], prefix=f"{name}."):
-            _import_all(found.name)
+            yield from _import_all(found.name)
 
 
 def _import(name: str) -> ModuleType | None:

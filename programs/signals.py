@@ -27,5 +27,6 @@ program_retried = Signal()
 #: Sender: the job's class. Sends `program` and `message`.
 job_started = Signal()
 
-#: Sender: the job's class, or None where it is not known. Sends `program`, `message`, `outcome`.
+#: Sender: the job's class, or None where it is not known. Sends `program`, `message`, `outcome`
+#: and `standing`, how the program stands with it; at `Standing.LOST` the outcome was refused.
 job_finished = Signal()

@@ -25,7 +25,9 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick lo
 # The engine's tests run on both; conftest fills in where the server is.
 DATABASES = {**DATABASES, "postgresql": {"ENGINE": "django.db.backends.postgresql"}}
 
-PROGRAM_EXECUTOR = {**PROGRAM_EXECUTOR, "JOB_MODULES": ["jobs", "tests.jobs"]}
+PROGRAM_EXECUTOR = {**PROGRAM_EXECUTOR, "JOB_MODULES": ["jobs", "tests.jobs", "tests.tasks"]}
+
+TASKS = {"default": {"BACKEND": "programs.tasks.ProgramsBackend", "QUEUES": ["default", "mail"]}}
 
 # Tests ask more in a second than any user, and their users share a key.
 UNLIMITED: Any = dict.fromkeys(("programs.create", "programs.change", "programs.read"))

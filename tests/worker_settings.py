@@ -9,11 +9,13 @@ DEBUG = False  # as in production: no log of queries
 
 PROGRAM_EXECUTOR = {
     **PROGRAM_EXECUTOR,
-    "JOB_MODULES": ["jobs", "tests.jobs"],
+    "JOB_MODULES": ["jobs", "tests.jobs", "tests.tasks"],
     # The receivers of the tests are on this machine.
     "WEBHOOK_PRIVATE_ADDRESSES": True,
     "WEBHOOK_PLAIN_HTTP": True,
 }
+TASKS = {"default": {"BACKEND": "programs.tasks.ProgramsBackend", "QUEUES": ["default", "mail"]}}
+
 if "TEST_LEASE" in os.environ:
     PROGRAM_EXECUTOR["LEASE"] = float(os.environ["TEST_LEASE"])
 if "TEST_QUEUE_NAME" in os.environ:

@@ -144,7 +144,8 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 
 def test_every_system_check_is_documented() -> None:
-    source = (ROOT / "programs" / "checks.py").read_text()
+    files = [ROOT / "programs" / "checks.py", ROOT / "programs" / "tasks" / "backend.py"]
+    source = "".join(file.read_text() for file in files)
     made = [f"programs.{number}" for number in re.findall(r"\{ID\}([EW]\d+)", source)]
     text = (ROOT / "docs" / "settings.md").read_text()
     assert sorted(re.findall(r"^\| `(programs\.[EW]\d+)`", text, re.MULTILINE)) == sorted(made)

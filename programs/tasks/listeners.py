@@ -1,0 +1,59 @@
+"""The framework's signals of tasks, sent when the engine tells of their steps and programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.dispatch import Signal
+
+from programs import signals
+from programs.message import Message
+from programs.models import Ending, Program
+from programs.models.deadlines import answer_expected
+from programs.models.transitions import Standing
+from programs.outcomes import Outcome
+from programs.tasks import result
+from programs.tasks.framework import TaskResult, task_finished, task_started
+
+REFUSED = (Standing.LOST, Standing.DISCARDED)  # the outcome is not what became of the step
+
+
+def job_started(program: Program, message: Message, **sent: Any) -> None:
+    """A task begins: at the first attempt of a first step, the slot's instance knows all of it."""
+    if result.task_named(message.job) is None:
+        return
+    if message.step == 0 and message.attempt == 1:
+        _send(task_started, result.of(program, message.step, []))
+    else:
+        _send(task_started, result.read(message.idempotency_key))
+
+
+def job_finished(
+    program: Program, message: Message, outcome: Outcome, standing: Standing, **sent: Any
+) -> None:
+    """A task has succeeded, or failed without an alarm: of alarms `program_ended` hears."""
+    is_end = outcome.ending in (Ending.SUCCEEDED, Ending.IGNORED) and standing not in REFUSED
+    if is_end and result.task_named(message.job) is not None:
+        _send(task_finished, result.read(message.idempotency_key))
+
+
+def program_ended(program: Program, **sent: Any) -> None:
+    """A program errored or was stopped, at a task perhaps, and not always in an attempt of it."""
+    jobs = program.jobs if isinstance(program.jobs, list) else []
+    if not any(result.task_named(job) is not None for job in jobs):
+        return
+    with answer_expected(program.alias):
+        # The slot's own instance may not know the step that the end was written at.
+        row = Program.objects.using(program.alias).filter(pk=program.pk).first()
+    if row is not None and result.task_named(row.job) is not None:
+        _send(task_finished, result.of(row, row.step, result.attempts_of(row, row.step)))
+
+
+def _send(signal: Signal, task_result: TaskResult[..., Any]) -> None:
+    signal.send_robust(type(task_result.task.get_backend()), task_result=task_result)
+
+
+signals.job_started.connect(job_started, dispatch_uid=__name__)
+signals.job_finished.connect(job_finished, dispatch_uid=__name__)
+signals.program_errored.connect(program_ended, dispatch_uid=__name__)
+signals.program_stopped.connect(program_ended, dispatch_uid=__name__)
