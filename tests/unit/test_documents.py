@@ -14,6 +14,8 @@ from django.dispatch import Signal
 
 from programs import conf, signals
 from programs.management.commands.runworker import Command
+from programs.models import Ending
+from programs.models.transitions import Standing
 from programs.operations import retry_program, stop_program
 from tests.blocks import DOCUMENTS, ROOT
 from tests.running import listening, run
@@ -21,6 +23,8 @@ from tests.tables import MODELS
 
 README = ROOT / "README.md"
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
+
+BROKER_ACTIONS = ("consume", "publish")
 
 # Of specification.md, all of them, two slips of the pen ("Progam", "consturctor") corrected.
 HEADINGS = [
@@ -149,6 +153,30 @@ def test_every_system_check_is_documented() -> None:
     made = [f"programs.{number}" for number in re.findall(r"\{ID\}([EW]\d+)", source)]
     text = (ROOT / "docs" / "settings.md").read_text()
     assert sorted(re.findall(r"^\| `(programs\.[EW]\d+)`", text, re.MULTILINE)) == sorted(made)
+
+
+def test_every_action_of_a_log_line_is_documented() -> None:
+    files = (ROOT / "programs").rglob("*.py")
+    logged = {
+        action
+        for file in files
+        for action in re.findall(r'"action": f?"([^"]+)"', file.read_text())
+    }
+    of_program = {f"program_{standing.value}" for standing in Standing}
+    of_job = {f"job_{ending.value}" for ending in Ending}
+    of_broker = {f"{what}_{how}" for what in BROKER_ACTIONS for how in ("failed", "connected")}
+    section = (ROOT / "docs" / "programs.md").read_text().partition("## Logging and alerting")[2]
+    documented = set(re.findall(r"`([a-z]+_[a-z_]+|reload|draining)`", section.partition("###")[0]))
+    documented -= {"run_id"}
+
+    assert logged - documented == {
+        "{self._action}_failed",
+        "{self._action}_connected",
+        "job_{outcome.ending.value}",
+        "program_{standing.value}",
+    }
+    assert documented - logged <= of_program | of_job | of_broker
+    assert of_broker <= documented
 
 
 def test_every_environment_variable_of_the_project_is_documented() -> None:
