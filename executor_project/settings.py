@@ -140,7 +140,7 @@ def database() -> dict[str, Any]:
             timeout=20,
             init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         )
-    if config["ENGINE"] == "django.db.backends.postgresql":
+    if config["ENGINE"] in ("django.db.backends.postgresql", "django.db.backends.mysql"):
         # Where packets vanish, a page says so before the web server gives its process up.
         config.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
         # A request does not wait for a new connection. One that has died since is let go by the

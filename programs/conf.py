@@ -193,6 +193,15 @@ class Settings:
         return 60.0 if connections[self.DATABASE].vendor == "sqlite" else 15.0
 
     @property
+    def data_levels(self) -> int:
+        """Return how many levels of objects and lists data may have.
+
+        Copying and comparing need several of Python's frames for each. MariaDB's JSON ends at 31,
+        one of which is that of the jobs' names.
+        """
+        return 30 if connections[self.DATABASE].vendor == "mysql" else 100
+
+    @property
     def renewal(self) -> float:
         """Return how often a lease is renewed, in seconds: every 5 s, or sooner for a short one."""
         return min(5.0, self.lease / 3)

@@ -11,8 +11,6 @@ from programs.errors import InvalidData
 
 JsonObject = dict[str, Any]
 
-MOST_LEVELS = 100  # of nesting: copying and comparing need several of Python's frames for each
-
 # A NUL character as JSON writes it, behind an even number of backslashes. PostgreSQL refuses it.
 ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 NUL_OR_SURROGATE = re.compile("[\0\ud800-\udfff]")
@@ -25,7 +23,8 @@ def stored(value: object) -> JsonObject:
     NUL characters and lone surrogates, which some databases refuse, become U+FFFD.
 
     Raises `InvalidData` for anything that is no JSON object (NaN and infinities included), that
-    nests more than 100 levels deep, or that is larger than `DATA_LIMIT` bytes.
+    nests deeper than the database takes (100 levels, MySQL 30), or that is larger than `DATA_LIMIT`
+    bytes.
     """
     if not isinstance(value, dict):
         raise InvalidData(f"must be a JSON object (a dict), not {type(value).__name__}")
@@ -35,7 +34,7 @@ def stored(value: object) -> JsonObject:
         size = len(text.encode())
         copy: JsonObject = json.loads(text)
     except RecursionError as error:
-        raise InvalidData(f"is nested more than {MOST_LEVELS} levels deep") from error
+        raise InvalidData(f"is nested more than {settings.data_levels} levels deep") from error
     except TypeError as error:
         raise InvalidData(f"holds a value that JSON has no form for: {error}") from error
     except ValueError as error:
@@ -45,8 +44,8 @@ def stored(value: object) -> JsonObject:
             f"is {size} bytes long; at most {settings.DATA_LIMIT} can be stored (DATA_LIMIT): "
             "store a reference to the data instead"
         )
-    if _levels(copy) > MOST_LEVELS:
-        raise InvalidData(f"is nested more than {MOST_LEVELS} levels deep")
+    if _levels(copy) > settings.data_levels:
+        raise InvalidData(f"is nested more than {settings.data_levels} levels deep")
     return copy
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-import dj_database_url
 import django
 import pytest
 from django.db import connections
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
+from tests import databases
 from tests.servers import Postgres, RabbitMQ
-from tests.servers.fixtures import postgres_server, rabbitmq_server
+from tests.servers.fixtures import database_server, postgres_server, rabbitmq_server
+from tests.servers.server import DatabaseServer
 from tests.tables import MODELS
 
-__all__ = ["postgres_server", "rabbitmq_server"]
+__all__ = ["database_server", "postgres_server", "rabbitmq_server"]
 
 
 @pytest.fixture(scope="session")
@@ -31,17 +32,36 @@ def postgres(postgres_server: Postgres) -> Postgres:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(request: pytest.FixtureRequest) -> None:
-    """Lead the alias `postgresql` to this session's server, if a test of this session needs it."""
-    if any("bookkeeping" in getattr(item, "fixturenames", ()) for item in request.session.items):
-        server: Postgres = request.getfixturevalue("postgres_server")
-        connections["postgresql"].settings_dict.update(dj_database_url.parse(server.url))
+    """Lead the server's alias to this session's server, if a test of this session needs it."""
+    is_default = databases.ALIASES[databases.SERVER] == "default"
+    asked = {"bookkeeping"} if not is_default else {"bookkeeping", "db", "django_db_setup"}
+    if any(asked.intersection(getattr(item, "fixturenames", ())) for item in request.session.items):
+        server: DatabaseServer = request.getfixturevalue("database_server")
+        databases.lead_to(server.url)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about a database that this session does not test."""
+    left_out = [item for item in items if not _is_for_this_session(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _is_for_this_session(item: pytest.Item) -> bool:
+    given = getattr(getattr(item, "callspec", None), "params", {})
+    kinds = {given.get("bookkeeping"), given.get("site")} - {None, "rabbitmq"}
+    if given.get("site") == "rabbitmq":
+        kinds.add(databases.SERVER)
+    if "postgres" in getattr(item, "fixturenames", ()):
+        kinds.add("postgresql")
+    return kinds <= set(databases.KINDS)
 
 
 @pytest.fixture(scope="session")
 def tables(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """The tables of both databases: pytest-django makes those that marked tests name."""
+    """The tables of all databases: pytest-django makes those that marked tests name."""
     with django_db_blocker.unblock(), ExitStack() as stack:
-        for alias in ("default", "postgresql"):
+        for alias in databases.ALIASES.values():
             connection = connections[alias]
             before = connection.settings_dict["NAME"]
             is_made = str(before).startswith(("test_", "file:memorydb"))
@@ -53,23 +73,23 @@ def tables(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterato
         yield
 
 
-@pytest.fixture(params=["default", "postgresql"], ids=["sqlite", "postgresql"])
+@pytest.fixture(params=databases.KINDS)
 def bookkeeping(
     request: pytest.FixtureRequest,
     settings: Settings,
     tables: None,
     django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[str]:
-    """The alias of the database that programs are kept in: SQLite, then PostgreSQL.
+    """The alias of the database that programs are kept in: each kind of this session's in turn.
 
-    In autocommit, as a slot works, and emptied afterwards by hand: a flush of all tables of both
+    In autocommit, as a slot works, and emptied afterwards by hand: a flush of all tables of all
     databases would take longer than most of the tests.
     """
-    alias: str = request.param
+    alias = databases.ALIASES[request.param]
     settings.PROGRAM_EXECUTOR = {**settings.PROGRAM_EXECUTOR, "DATABASE": alias}
     with django_db_blocker.unblock():
         yield alias
         for model in MODELS:
             model._default_manager.using(alias).all()._raw_delete(alias)
-        if alias == "postgresql":  # a wrapper that a test made anew would outlive the database
+        if request.param != "sqlite":  # a wrapper that a test made anew would outlive the database
             connections[alias].close()

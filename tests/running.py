@@ -16,13 +16,15 @@ from programs.models.transitions import Standing
 from programs.submission import create_program
 from programs.worker.control import Plan
 from programs.worker.slots import Crew
+from tests.databases import SERVER
 
 SLOT = "tests/1.1"
 
 # For a test of several threads, or of what one vendor alone has. The tests' SQLite is in memory: it
 # is of one thread, and gone with its connection.
+on_server = pytest.mark.parametrize("bookkeeping", [SERVER], indirect=True)
 on_postgresql = pytest.mark.parametrize("bookkeeping", ["postgresql"], indirect=True)
-on_sqlite = pytest.mark.parametrize("bookkeeping", ["default"], indirect=True)
+on_sqlite = pytest.mark.parametrize("bookkeeping", ["sqlite"], indirect=True)
 
 
 def claim(program: Program, slot: str = SLOT, lease: float = 60.0) -> Program | None:

@@ -16,14 +16,14 @@ os.environ.update(
 
 from executor_project.settings import *  # noqa: F403 (after the environment that it reads)
 from executor_project.settings import DATABASES, PROGRAM_EXECUTOR, REST_FRAMEWORK
+from tests import databases
 
 DEBUG = False  # as in production: no log of queries, no page of variables
 SECURE_SSL_REDIRECT = False
 WHITENOISE_AUTOREFRESH = True  # no collected static files are expected
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick logins
 
-# The engine's tests run on both; conftest fills in where the server is.
-DATABASES = {**DATABASES, "postgresql": {"ENGINE": "django.db.backends.postgresql"}}
+DATABASES = databases.settings(DATABASES["default"])
 
 PROGRAM_EXECUTOR = {**PROGRAM_EXECUTOR, "JOB_MODULES": ["jobs", "tests.jobs", "tests.tasks"]}
 

@@ -11,13 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dj_database_url
+import pytest
 from django.db import connections
 
 from programs.models import Program, State
+from tests import databases
 from tests.journal import Line, read
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parent.parent
+# For a test of one kind of site, where another would teach nothing more.
+on_sqlite = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
+on_server = pytest.mark.parametrize("site", [databases.SERVER], indirect=True)
+on_each_database = pytest.mark.parametrize("site", databases.KINDS, indirect=True)
+on_rabbitmq = pytest.mark.parametrize("site", ["rabbitmq"], indirect=True)
+
 SITE = "site"  # the alias under which this process reaches the site's database
 
 

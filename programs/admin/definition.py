@@ -41,6 +41,7 @@ from programs.errors import InvalidProgram, OperationRefused
 from programs.inspection import may_reveal, visible, visible_job_data
 from programs.inspection.runs import last_runs, newest_runs, record_of
 from programs.models import Definition, Program, Schedule, Tick, TickOutcome
+from programs.models.matching import Holds
 from programs.specification import TEXT_LENGTH, unknown_jobs
 
 SHOWN = 100  # definitions of one page: more are found by their names
@@ -229,7 +230,7 @@ class DefinitionAdmin(DetailPages, StartPage, WritingPages):
 def _matching(asked: str) -> list[AnyDefinition]:
     """Return those with this in name or description, by name, without the data of rows."""
     words, in_code = asked.casefold(), registered_definitions()
-    rows = Definition.objects.filter(Q(name__icontains=asked) | Q(description__icontains=asked))
+    rows = Definition.objects.filter(Q(Holds("name", asked)) | Q(Holds("description", asked)))
     stored = [
         AnyDefinition(
             row.name,

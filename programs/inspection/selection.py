@@ -25,6 +25,7 @@ from programs.conf import settings
 from programs.errors import InvalidProgram
 from programs.models import Program, State
 from programs.models.clock import storable
+from programs.models.matching import Holds
 from programs.models.program import ProgramQuerySet
 from programs.models.state import where
 
@@ -220,10 +221,10 @@ class Selection:
             condition &= Q(definition=self.definition)
         if self.q and not self._is_run_id:
             condition &= (
-                Q(error_message__icontains=self.q)
-                | Q(created_by__icontains=self.q)
+                Q(Holds("error_message", self.q))
+                | Q(Holds("created_by", self.q))
                 | Q(run_id__startswith=self.q)
-                | Q(jobs_text__icontains=json.dumps(self.q, ensure_ascii=False)[1:-1])
+                | Q(Holds("jobs_text", json.dumps(self.q, ensure_ascii=False)[1:-1]))
             )
         return condition
 

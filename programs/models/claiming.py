@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 from programs.models import compiled
 from programs.models.clock import Utc
 from programs.models.compiled import Given, Rows, Statement
+from programs.models.persistence import again_if_victim
 
 if TYPE_CHECKING:
     from programs.models.program import Program, ProgramQuerySet
@@ -34,6 +35,7 @@ class Claiming:
         due = named.alias(soon=Coalesce("due_at", Utc(after=lease))).filter(IS_DUE)
         self._claimed = Rows(queryset.filter(worker=slot).order_by())
         connection = connections[queryset.db]
+        self._alias = queryset.db
         knows_returning = connection.features.can_return_columns_from_insert
         self._tells = connection.vendor in TELLING and knows_returning
         told = self._claimed.columns if self._tells else ()
@@ -47,7 +49,8 @@ class Claiming:
             if self._tells:
                 found = self._claimed.of(self._update.fetch(given))
             else:
-                found = self._claimed.fetch(given) if self._update.write(given) else []
+                claimed = again_if_victim(lambda: self._update.write(given), self._alias)
+                found = self._claimed.fetch(given) if claimed else []
         return found[0] if found else None
 
 

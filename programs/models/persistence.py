@@ -30,8 +30,13 @@ T = TypeVar("T")
 # starting, read-only or full: all of these may be gone at the next try.
 TRANSIENT_ERRORS = (OperationalError, InterfaceError, InternalError)
 
-# "Operational" as well, SQLite says; but what migrate did not make, no other try finds.
-UNMIGRATED = re.compile(r"no such (table|column)|has no column named")
+# "Operational" as well, SQLite and MySQL say; but what migrate did not make, no other try finds,
+# and what a column does not take, it will not take the next time (no default, no such character).
+UNMIGRATED = re.compile(r"no such (table|column)|has no column named|^\((1054|1364|1366), ")
+
+# A deadlock's victim, or who read what has changed since: rolled back whole, and never an outage.
+VICTIM = {1213, 1020, "40P01", "40001"}
+VICTIM_TRIES = 20
 
 PATIENCE = 300.0  # seconds: how long a write waits for a database that does not answer
 QUICKEST_CONNECT = 2.0  # seconds: libpq knows no shorter `connect_timeout`
@@ -67,11 +72,12 @@ def persist(write: Callable[[], T], using: str, patience: float = PATIENCE) -> T
             if connection_is_new:
                 raise
             # A job may have left its session with another role or search path.
-            connection.close()
+            let_go(connection)
             connection_is_new = True
             continue
         except TRANSIENT_ERRORS as error:
-            note_failure(using)
+            if not was_victim(error):
+                note_failure(using)
             # Where packets vanish, the next try takes as long as a connection may take.
             next_takes = QUICKEST_CONNECT if monotonic() - began > 1.0 else 0.0
             if not is_outage(error) or monotonic() + pause + next_takes > give_up_at:
@@ -83,6 +89,28 @@ def persist(write: Callable[[], T], using: str, patience: float = PATIENCE) -> T
             )
         sleep(pause * random.uniform(0.5, 1.0))
         pause = min(pause * 2, 2.0)
+
+
+def again_if_victim(do: Callable[[], T], using: str) -> T:
+    """Call `do`, again as long as the database has chosen it as a deadlock's victim.
+
+    Inside a transaction of the caller's it is called once: that is rolled back as a whole.
+    """
+    for _ in range(VICTIM_TRIES):
+        try:
+            return do()
+        except OperationalError as error:
+            if not was_victim(error) or connections[using].in_atomic_block:
+                raise
+            sleep(0.01 * random.random())
+    return do()
+
+
+def was_victim(error: BaseException) -> bool:
+    """Tell whether the database has undone this for the sake of another: it may succeed at once."""
+    cause = error.__cause__
+    code = getattr(cause, "pgcode", None) or getattr(cause, "sqlstate", None)
+    return (code or next(iter(error.args), None)) in VICTIM
 
 
 def is_outage(error: BaseException | None) -> bool:
@@ -110,7 +138,13 @@ def note_failure(using: str) -> None:
     connection = connections[using]
     if connection.vendor != "sqlite":
         _last_outage = monotonic()
-    connection.close()
+    let_go(connection)
+
+
+def let_go(connection: BaseDatabaseWrapper) -> None:
+    """Close a connection that may be dead: MySQL's driver raises when it closes one again."""
+    with contextlib.suppress(*TRANSIENT_ERRORS):
+        connection.close()
 
 
 def is_settling() -> bool:
@@ -129,7 +163,7 @@ def replace_dead_connections() -> None:
             with answer_expected(connection.alias):
                 is_usable = connection.is_usable()
             if not is_usable:
-                connection.close()
+                let_go(connection)
 
 
 STATEMENT_LIMIT = 5_000  # milliseconds
@@ -137,16 +171,38 @@ STATEMENT_LIMIT = 5_000  # milliseconds
 
 @contextlib.contextmanager
 def brief_transaction(using: str) -> Iterator[None]:
-    """A transaction whose statements fail rather than wait for long, where PostgreSQL is asked.
+    """A transaction whose statements fail rather than wait for long, where the server can be told.
 
     For what the renewal of leases must not wait for: a migration, say, that locks the table.
     """
     connection = connections[using]
-    with transaction.atomic(using=using):
+    with contextlib.ExitStack() as stack:
+        if connection.vendor == "mysql":
+            stack.enter_context(_short_lock_waits(connection))
+        stack.enter_context(transaction.atomic(using=using))
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("SET LOCAL statement_timeout = %s", [STATEMENT_LIMIT])
         yield
+
+
+# Of rows, and of tables that another session alters.
+LOCK_WAITS = ("innodb_lock_wait_timeout", "lock_wait_timeout")
+
+
+@contextlib.contextmanager
+def _short_lock_waits(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Let this session of MySQL wait briefly for locks: it knows no setting of one transaction."""
+    limit = max(1, STATEMENT_LIMIT // 1000)  # it counts whole seconds
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@" + ", @@".join(LOCK_WAITS))
+        usual = cursor.fetchone()
+        cursor.execute("SET " + ", ".join(f"{name} = %s" for name in LOCK_WAITS), [limit, limit])
+    try:
+        yield
+    finally:
+        with contextlib.suppress(*TRANSIENT_ERRORS), connection.cursor() as cursor:
+            cursor.execute("SET " + ", ".join(f"{name} = %s" for name in LOCK_WAITS), usual)
 
 
 TransactionState = dict[str, tuple[bool, int, bool]]
@@ -167,9 +223,10 @@ def drop_open_transactions(before: TransactionState) -> bool:
         if _transaction_state(connection) != before.get(connection.alias, (False, 0, True)):
             found = True
             del connections[connection.alias]  # a new wrapper: nothing of the old state is left
+            raw, connection.connection = connection.connection, None
             with contextlib.suppress(Exception):
-                if connection.connection is not None:
-                    connection.connection.close()
+                if raw is not None:
+                    raw.close()
         elif connection.errors_occurred:
             with answer_expected(connection.alias):
                 connection.close_if_unusable_or_obsolete()  # no later job shall meet a dead one
@@ -183,7 +240,7 @@ def _transaction_state(connection: BaseDatabaseWrapper) -> tuple[bool, int, bool
         try:
             idle = connection.autocommit and _is_idle(connection.connection)
         except Exception:  # noqa: BLE001 (the driver's own: the job has closed it by its hand)
-            connection.close()
+            let_go(connection)
     return connection.in_atomic_block, len(connection.savepoint_ids), idle
 
 

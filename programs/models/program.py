@@ -14,7 +14,7 @@ from programs.models import compiled
 from programs.models.claiming import adopting, claiming
 from programs.models.clock import Utc
 from programs.models.compiled import Rows
-from programs.models.persistence import brief_transaction
+from programs.models.persistence import again_if_victim, brief_transaction
 from programs.models.state import CLAIMED, OPEN, State, where
 from programs.models.steering import Steering
 from programs.models.transitions import Transitions
@@ -89,7 +89,7 @@ class ProgramQuerySet(models.QuerySet["Program"]):
 
         One conditional UPDATE: of many that try at once, one matches the row.
         """
-        claimed = self.update(**self.claim_values(slot, lease))
+        claimed = again_if_victim(lambda: self.update(**self.claim_values(slot, lease)), self.db)
         return Program.objects.using(self.db).get(worker=slot) if claimed else None
 
     def claim_named(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -14,6 +15,7 @@ from programs.data import JsonObject
 from programs.definition.code import registered_definitions
 from programs.errors import InvalidData, InvalidProgram, OperationRefused, ProgramNotFound
 from programs.models import Program, State, Verb
+from programs.models.persistence import again_if_victim
 from programs.signature import Signature, told
 from programs.transport.publisher import publish
 
@@ -163,7 +165,6 @@ def _steer(
         current = rows.filter(run_id=run_id).first()
         if current is None:
             raise ProgramNotFound(f"there is no program with the run id {run_id!r}")
-        before = current.state
         if not is_allowed(verb, current):
             stands = _standing(current)
             raise OperationRefused(f"program {run_id} is {stands}: it cannot be {verb.label}")
@@ -173,17 +174,32 @@ def _steer(
                 f"program {run_id} has changed since it was looked at: it is {stands} now, at step "
                 f"{current.step + 1}; look again before it is {verb.label}"
             )
-        with transaction.atomic(using=using):
-            if act(current):
-                current = rows.get(run_id=run_id)
-                current.operations.create(
-                    verb=verb,
-                    by=signature.by,
-                    reason=signature.reason,
-                    detail={"from": before.value, "to": current.state.value, **(detail or {})},
-                )
-                return current
+        after = again_if_victim(partial(_act, current, act, verb, signature, detail), using)
+        if after is not None:
+            return after
     raise OperationRefused(f"program {run_id} changes too fast: try again")
+
+
+def _act(
+    current: Program,
+    act: Callable[[Program], bool],
+    verb: Verb,
+    signature: Signature,
+    detail: dict[str, Any] | None,
+) -> Program | None:
+    """Act on what was read and record it, both or neither; None where it has changed since."""
+    before = current.state
+    with transaction.atomic(using=current.alias):
+        if not act(current):
+            return None
+        after = Program.objects.using(current.alias).get(run_id=current.run_id)
+        after.operations.create(
+            verb=verb,
+            by=signature.by,
+            reason=signature.reason,
+            detail={"from": before.value, "to": after.state.value, **(detail or {})},
+        )
+        return after
 
 
 def _standing(program: Program) -> str:

@@ -14,6 +14,7 @@ from django.db import connections
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
+from tests import databases
 from tests.project import (
     bare_python,
     fresh_project,
@@ -22,8 +23,9 @@ from tests.project import (
     project,
     wheel,
 )
-from tests.servers import Postgres, RabbitMQ
+from tests.servers import RabbitMQ
 from tests.servers.browser import browser, page
+from tests.servers.server import DatabaseServer
 from tests.site import SITE, Site, connect
 from tests.tables import MODELS
 from tests.web import start_web, static_root
@@ -43,8 +45,6 @@ __all__ = [
 
 T = TypeVar("T")
 
-KINDS = ("sqlite", "postgresql", "rabbitmq")  # the last: PostgreSQL with a broker
-
 
 @pytest.fixture(scope="session")
 def migrated(
@@ -58,7 +58,7 @@ def migrated(
         del connections.settings[SITE]
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=[*databases.KINDS, "rabbitmq"])
 def site(
     request: pytest.FixtureRequest,
     migrated: dict[str, str],
@@ -67,11 +67,11 @@ def site(
     tmp_path_factory: pytest.TempPathFactory,
     django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[Site]:
-    """A site of each kind: SQLite alone, PostgreSQL alone, PostgreSQL with RabbitMQ."""
+    """A site of each kind: SQLite alone, a server alone, a server with RabbitMQ."""
     kind = request.param
-    vendor = "sqlite" if kind == "sqlite" else "postgresql"
-    if vendor == "postgresql":
-        server: Postgres = request.getfixturevalue("postgres")
+    vendor = "sqlite" if kind == "sqlite" else databases.SERVER
+    if vendor != "sqlite":
+        server: DatabaseServer = request.getfixturevalue("database_server")
     with django_db_blocker.unblock():
         url = migrated.get(vendor)
         if url is None:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from programs.bulk import outcomes_of, start
 from programs.inspection import Selection
 from programs.models import Operation, Program, State, Verb
 from programs.submission import create_programs
-from tests.site import Site, all_ended, wait_for
+from tests.site import Site, all_ended, on_each_database, on_rabbitmq, wait_for
 from tests.waiting import eventually
-
-on_each_database = pytest.mark.parametrize("site", ["sqlite", "postgresql"], indirect=True)
-on_rabbitmq = pytest.mark.parametrize("site", ["rabbitmq"], indirect=True)
 
 
 @on_each_database

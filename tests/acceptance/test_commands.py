@@ -13,10 +13,8 @@ import pytest
 
 from programs.models import Operation, Program, State
 from programs.submission import create_program, create_programs
-from tests.site import ROOT, Site, wait_for
+from tests.site import ROOT, Site, on_sqlite, wait_for
 from tests.waiting import eventually
-
-on_sqlite = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 
 
 def start(site: Site, *arguments: str, **given: str) -> subprocess.Popen[str]:

@@ -10,11 +10,8 @@ import pytest
 from programs.models import Program, State
 from programs.models.state import ENDED
 from programs.submission import create_program, create_programs
-from tests.site import Site, wait_for
+from tests.site import Site, on_each_database, on_server, wait_for
 from tests.waiting import eventually
-
-on_sqlite = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
-on_postgresql = pytest.mark.parametrize("site", ["postgresql"], indirect=True)
 
 JOBS = """
 import time
@@ -71,7 +68,7 @@ def starts(site: Site) -> int:
     return len(file.read_text().splitlines()) if file.exists() else 0
 
 
-@on_postgresql
+@on_server
 def test_a_job_in_a_long_transaction_keeps_no_other_program_from_running(
     site: Site, jobs_of_ours: None
 ) -> None:
@@ -90,7 +87,7 @@ def test_a_job_in_a_long_transaction_keeps_no_other_program_from_running(
     wait_for(program, State.FINISHED)
 
 
-@on_postgresql
+@on_server
 def test_a_job_in_a_transaction_longer_than_the_lease_ends_at_all(
     site: Site, jobs_of_ours: None
 ) -> None:
@@ -106,7 +103,7 @@ def test_a_job_in_a_transaction_longer_than_the_lease_ends_at_all(
     )
 
 
-@pytest.mark.parametrize("site", ["sqlite", "postgresql"], indirect=True)
+@on_each_database
 def test_a_claim_whose_commit_came_late_is_not_renewed_for_ever(site: Site) -> None:
     """A slot gave a claim up as failed, and the server carried it out afterwards."""
     worker = site.worker("--threads", "1", TEST_LEASE="2").started()
@@ -118,7 +115,7 @@ def test_a_claim_whose_commit_came_late_is_not_renewed_for_ever(site: Site) -> N
     wait_for(program, State.FINISHED, within=15.0)
 
 
-@on_postgresql
+@on_server
 def test_a_supervisor_that_cannot_start_a_child_for_a_moment_lives_on(site: Site) -> None:
     (site.folder / "own_settings.py").write_text(
         "from tests.worker_settings import *\n"

@@ -5,18 +5,13 @@ from __future__ import annotations
 import signal
 import time
 
-import pytest
-
 from programs import operations
 from programs.lease import lease_clock
 from programs.models import Ending, Operation, Program, State, Verb
 from programs.models import Worker as WorkerRow
 from programs.submission import create_program, create_programs
-from tests.site import Site, all_ended, wait_for
+from tests.site import Site, all_ended, on_server, on_sqlite, wait_for
 from tests.waiting import eventually
-
-on_sqlite = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
-on_postgresql = pytest.mark.parametrize("site", ["postgresql"], indirect=True)
 
 NOTICED = 1.5  # seconds, in which every slot of every child knows of a pause or its end
 
@@ -100,7 +95,7 @@ def test_a_burst_leaves_a_paused_queue_alone_and_ends(site: Site) -> None:
     assert Program.objects.get(pk=held.pk).epoch == 0
 
 
-@on_postgresql
+@on_server
 def test_a_retry_that_becomes_due_in_a_paused_queue_waits(site: Site) -> None:
     given = {"how": ["retry", "succeed"], "retry_after": 1.0, "journal": str(site.journal)}
     site.worker().started()
@@ -174,7 +169,7 @@ def test_the_first_signal_after_a_drain_cuts_no_job_off(site: Site) -> None:
     assert Program.objects.get(pk=program.pk).worker is None
 
 
-@on_postgresql
+@on_server
 def test_a_drained_worker_ends_at_the_shutdown_timeout_and_counts_no_loss(site: Site) -> None:
     program = create_program(["behave"], {"how": "wait_for_file", "file": "never"})
     worker = site.worker("--shutdown-timeout", "0.5", TEST_LEASE="3").started()

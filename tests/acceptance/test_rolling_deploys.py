@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
 from django.db import connections, models
 
 from programs.models import Attempt, Ending, Program
 from programs.submission import create_programs
-from tests.site import SITE, Site, all_ended
+from tests.site import SITE, Site, all_ended, on_each_database
 from tests.waiting import eventually
 
 
@@ -32,7 +31,7 @@ def migrated() -> Iterator[None]:
             editor.execute("ALTER TABLE programs DROP COLUMN later_at")
 
 
-@pytest.mark.parametrize("site", ["sqlite", "postgresql"], indirect=True)
+@on_each_database
 def test_workers_run_on_while_a_migration_adds_to_their_tables(site: Site) -> None:
     worker = site.worker("--threads", "2").started()
     create_programs([{"jobs": ["noop"] * 3}] * 100)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from programs.definition import save_definition
 from programs.models import Program, Schedule, State, Tick
 from programs.models.clock import Utc
 from programs.scheduling import create_schedule
-from tests.site import Site, wait_for
+from tests.site import Site, on_sqlite, wait_for
 from tests.waiting import eventually
-
-on_sqlite = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 
 
 def test_a_schedule_that_is_made_while_workers_run_ticks_in_them(site: Site) -> None:

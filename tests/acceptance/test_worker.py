@@ -14,12 +14,8 @@ from programs import operations
 from programs.models import Ending, Program, State
 from programs.models import Worker as WorkerRow
 from programs.submission import create_program, create_programs
-from tests.site import Site, all_ended, wait_for
+from tests.site import Site, all_ended, on_rabbitmq, on_sqlite, wait_for
 from tests.waiting import eventually
-
-on_sqlite = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
-on_postgresql = pytest.mark.parametrize("site", ["postgresql"], indirect=True)
-on_rabbitmq = pytest.mark.parametrize("site", ["rabbitmq"], indirect=True)
 
 
 def endings(program: Program) -> list[str]:

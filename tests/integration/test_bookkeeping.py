@@ -32,7 +32,7 @@ from tests.running import (
     fresh,
     listening,
     make_due,
-    on_postgresql,
+    on_server,
     on_sqlite,
 )
 from tests.waiting import eventually
@@ -66,12 +66,12 @@ def kept(own: Keeper):
         own.end(10.0)
 
 
-@on_postgresql
+@on_server
 def test_a_locked_row_of_a_dead_child_costs_no_living_neighbour_its_lease(settings) -> None:
     """A dead child's backend holds the row as long as its statement runs."""
     settings.PROGRAM_EXECUTOR = {**settings.PROGRAM_EXECUTOR, "LEASE": 3.0}
     lost, living = claimed("noop", slot="tests/1.1"), claimed("noop", slot="tests/2.1", lease=3.0)
-    backend = connections["postgresql"].copy("backend")
+    backend = connections[executor_settings.DATABASE].copy("backend")
     backend.set_autocommit(False)
     with backend.cursor() as cursor:
         cursor.execute("SELECT 1 FROM programs WHERE id = %s FOR UPDATE", [lost.pk])
@@ -86,7 +86,7 @@ def test_a_locked_row_of_a_dead_child_costs_no_living_neighbour_its_lease(settin
     assert renewed
 
 
-@on_postgresql
+@on_server
 def test_a_slow_listener_in_the_supervisor_costs_nobody_a_lease(settings) -> None:
     settings.PROGRAM_EXECUTOR = {**settings.PROGRAM_EXECUTOR, "LEASE": 3.0, "LOSS_LIMIT": 1}
     claimed("noop", slot="tests/1.1")
@@ -104,7 +104,7 @@ def test_a_slow_listener_in_the_supervisor_costs_nobody_a_lease(settings) -> Non
     assert renewed
 
 
-@on_postgresql
+@on_server
 def test_a_worker_that_cannot_be_listed_renews_its_leases_all_the_same() -> None:
     """The row informs people; no claim depends on it."""
     living = claimed("noop", slot="tests/2.1")
@@ -112,7 +112,7 @@ def test_a_worker_that_cannot_be_listed_renews_its_leases_all_the_same() -> None
         assert lease_is_renewed(living, within=3.0)
 
 
-@on_postgresql
+@on_server
 def test_a_listener_that_calls_sys_exit_ends_no_keeper() -> None:
     def leave(**sent: object) -> None:
         raise SystemExit(1)
@@ -132,11 +132,11 @@ def test_a_listener_that_calls_sys_exit_ends_no_keeper() -> None:
 # The sweep against a row that a job's own transaction has locked ---------------------------
 
 
-@on_postgresql
+@on_server
 def test_a_row_locked_by_its_jobs_transaction_holds_up_no_slot_that_looks_for_work() -> None:
     program = claimed("noop", slot="tests/2.1")
     make_due(program)  # the renewal passes over a locked row: the lease has run out
-    backend = connections["postgresql"].copy("backend")
+    backend = connections[executor_settings.DATABASE].copy("backend")
     backend.set_autocommit(False)
     with backend.cursor() as cursor:
         cursor.execute("UPDATE programs SET job_data = '{}' WHERE id = %s", [program.pk])
@@ -160,13 +160,13 @@ def test_a_row_locked_by_its_jobs_transaction_holds_up_no_slot_that_looks_for_wo
     assert found == [fine]
 
 
-@on_postgresql
+@on_server
 def test_rows_locked_by_their_jobs_hide_no_other_program_from_the_sweep() -> None:
     """As many long transactions as the sweep fetches rows: it sees nothing else."""
     locked = [claimed("noop", slot=f"tests/2.{number}") for number in (1, 2)]
     for program in locked:
         make_due(program)
-    backend = connections["postgresql"].copy("backend")
+    backend = connections[executor_settings.DATABASE].copy("backend")
     backend.set_autocommit(False)
     with backend.cursor() as cursor:
         cursor.execute("SELECT 1 FROM programs FOR UPDATE")
@@ -338,11 +338,11 @@ def test_a_burst_does_not_end_while_a_slot_in_trouble_holds_a_program(monkeypatc
     assert fresh(program).state is State.FINISHED
 
 
-@on_postgresql
+@on_server
 @pytest.mark.parametrize("left", [False, True], ids=["that waits", "left behind"])
 def test_a_locked_row_holds_up_no_other_slot(left: bool) -> None:
     locked = left_by_a_dead_worker(1)[0] if left else create_program(["noop"])
-    backend = connections["postgresql"].copy("backend")
+    backend = connections[executor_settings.DATABASE].copy("backend")
     backend.set_autocommit(False)
     with backend.cursor() as cursor:
         cursor.execute("SELECT 1 FROM programs WHERE id = %s FOR UPDATE", [locked.pk])
@@ -359,13 +359,13 @@ def test_a_locked_row_holds_up_no_other_slot(left: bool) -> None:
         eventually(lambda: own.is_done(0.1))
 
 
-@on_postgresql
+@on_server
 def test_a_locked_row_of_the_worker_itself_costs_no_lease(monkeypatch) -> None:
     monkeypatch.setattr("programs.models.persistence.STATEMENT_LIMIT", 200)
     living = claimed("noop", slot="tests/2.1")
     own = keeper(["tests/2.1"])
     own._renew()  # registers the worker
-    backend = connections["postgresql"].copy("backend")
+    backend = connections[executor_settings.DATABASE].copy("backend")
     backend.set_autocommit(False)
     with backend.cursor() as cursor:
         cursor.execute("SELECT 1 FROM programs_worker FOR UPDATE")

@@ -13,7 +13,7 @@ from programs.models import Ending, Program, State
 from programs.models.transitions import Standing
 from programs.submission import create_program, create_programs
 from programs.worker.sweep import Sweep
-from tests.running import carry, claim, claimed, fresh, make_due, on_postgresql, run
+from tests.running import carry, claim, claimed, fresh, make_due, on_postgresql, on_server, run
 
 pytestmark = pytest.mark.usefixtures("bookkeeping")
 
@@ -39,7 +39,7 @@ def test_a_claimed_program_is_claimed_by_nobody_else() -> None:
 
 
 @pytest.mark.invariant(3)
-@on_postgresql
+@on_server
 def test_of_many_that_claim_at_once_each_program_goes_to_one() -> None:
     create_programs([{"jobs": ["noop"]}] * 40)
     won: list[int] = []

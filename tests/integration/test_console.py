@@ -8,9 +8,10 @@ from django.test import Client
 
 from programs.models import Operation, Program, State
 from programs.submission import create_program
+from tests.databases import ALIASES
 
 pytestmark = [
-    pytest.mark.django_db(transaction=True, databases=["default", "postgresql"]),
+    pytest.mark.django_db(transaction=True, databases=[*ALIASES.values()]),
     pytest.mark.usefixtures("bookkeeping"),
     pytest.mark.filterwarnings("ignore:No directory at"),  # nobody has collected static files
 ]

@@ -32,7 +32,7 @@ def test_an_index_answers_its_question(bookkeeping: str, index: str) -> None:
     ended = [program.pk for program in programs[20:]]
     Program.objects.filter(pk__in=ended).update(finished_at=datetime.now(UTC), due_at=None)
     with connections[bookkeeping].cursor() as cursor:
-        cursor.execute("ANALYZE")
+        cursor.execute("ANALYZE TABLE programs" if cursor.db.vendor == "mysql" else "ANALYZE")
 
     plan = QUESTIONS[index]().explain()
 

@@ -13,7 +13,7 @@ from programs.errors import InvalidProgram, OperationRefused, ProgramNotFound
 from programs.models import Ending, Program, State, Verb
 from programs.models.transitions import Standing
 from programs.submission import create_program
-from tests.running import carry, claim, claimed, fresh, on_postgresql, run
+from tests.running import carry, claim, claimed, fresh, on_server, run
 
 pytestmark = pytest.mark.usefixtures("bookkeeping")
 
@@ -276,7 +276,7 @@ def test_a_program_that_is_not_there_is_said_so() -> None:
 
 
 @pytest.mark.invariant(8)
-@on_postgresql
+@on_server
 def test_of_a_stop_and_a_claim_at_once_one_wins_and_the_end_is_one() -> None:
     for _ in range(25):
         program = create_program(["noop", "noop", "noop"])

@@ -16,7 +16,7 @@ from programs.models.state import ENDED
 from programs.submission import create_program, create_programs
 from tests.commands import manage
 from tests.console import add_attempt, program_in
-from tests.running import on_postgresql
+from tests.running import on_server
 
 pytestmark = pytest.mark.usefixtures("bookkeeping")
 
@@ -148,7 +148,7 @@ def test_what_an_operator_opens_again_meanwhile_stays(monkeypatch: pytest.Monkey
     assert second in remaining()
 
 
-@on_postgresql
+@on_server
 def test_a_row_that_somebody_has_locked_is_passed_over(bookkeeping: str) -> None:
     locked, free = (age(program_in(State.ERRORED)) for _ in range(2))
     other = connections[bookkeeping].copy("other")

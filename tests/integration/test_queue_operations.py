@@ -15,7 +15,7 @@ from programs.errors import InvalidProgram, OperationRefused
 from programs.models import Operation, Queue, Verb, Worker
 from programs.submission import create_program
 from programs.worker.keeper import Keeper
-from tests.running import fresh, on_postgresql
+from tests.running import fresh, on_server
 
 pytestmark = pytest.mark.usefixtures("bookkeeping")
 
@@ -108,7 +108,7 @@ def test_a_pause_that_is_rolled_back_was_none(bookkeeping: str) -> None:
     assert not Operation.objects.exists()
 
 
-@on_postgresql
+@on_server
 @pytest.mark.parametrize("verb", ["pause_queue", "resume_queue"])
 def test_of_two_that_do_the_same_at_once_one_wins_and_the_other_is_told(verb: str) -> None:
     for number in range(10):
@@ -186,7 +186,7 @@ def test_a_worker_that_is_gone_or_was_never_there_cannot_be_drained() -> None:
     assert not Operation.objects.exists()
 
 
-@on_postgresql
+@on_server
 def test_of_two_that_drain_a_worker_at_once_one_wins() -> None:
     worker()
     told = at_once(operations.drain_worker, "w1")

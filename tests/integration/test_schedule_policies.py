@@ -11,7 +11,7 @@ from django.db import connections
 from programs import operations
 from programs.models import Program, Schedule
 from programs.scheduling import pause_schedule, run_schedule
-from tests.running import on_postgresql
+from tests.running import on_server
 from tests.scheduling import (
     Defined,
     define,
@@ -128,7 +128,7 @@ def test_one_tick_waits_for_the_program_that_is_open_and_further_ones_do_not(
     assert outcomes(schedule)[-1] == "queued"  # behind the second one, now
 
 
-@on_postgresql
+@on_server
 def test_a_tick_that_waits_is_started_once_however_many_look(define: Defined) -> None:
     define()
     schedule = scheduled(overlap="queue")

@@ -16,7 +16,7 @@ from programs.models import Program, Schedule, State
 from programs.models import tick as tick_module
 from programs.models.clock import instant
 from programs.scheduling import firing, ticking
-from tests.running import on_postgresql
+from tests.running import on_server
 from tests.scheduling import (
     Defined,
     define,
@@ -93,7 +93,7 @@ def test_a_transaction_that_is_rolled_back_has_not_ticked(define: Defined) -> No
     assert [tick.at for tick in ticks(schedule)] == [at]
 
 
-@on_postgresql
+@on_server
 def test_of_many_that_look_at_once_one_starts_the_program(define: Defined) -> None:
     define()
     schedules = [scheduled() for _ in range(20)]
@@ -118,7 +118,7 @@ def test_of_many_that_look_at_once_one_starts_the_program(define: Defined) -> No
     assert Program.objects.count() == 20
 
 
-@on_postgresql
+@on_server
 @pytest.mark.parametrize("moment", ["moved on", "committed"])
 def test_a_connection_that_dies_in_the_middle_doubles_and_loses_nothing(
     define: Defined, monkeypatch: pytest.MonkeyPatch, moment: str

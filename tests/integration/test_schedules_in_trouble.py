@@ -15,7 +15,7 @@ from programs.conf import settings
 from programs.models import Program, Schedule, deadlines
 from programs.models import tick as tick_module
 from programs.scheduling import firing
-from tests.running import on_postgresql
+from tests.running import on_server
 from tests.scheduling import (
     Defined,
     define,
@@ -194,7 +194,7 @@ def test_a_serializer_that_leaves_the_process_does_not_end_the_clock(define: Def
     assert outcomes(schedule) == ["refused"]
 
 
-@on_postgresql
+@on_server
 def test_a_serializer_may_take_its_time(define: Defined, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadlines, "LATE", 0.3)
     definition = define()

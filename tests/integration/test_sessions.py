@@ -20,7 +20,7 @@ from tests.running import (
     crew,
     fresh,
     listening,
-    on_postgresql,
+    on_server,
     on_sqlite,
     run,
 )
@@ -101,10 +101,10 @@ def test_a_key_given_to_create_programs_is_known_to_create_program() -> None:
 # Connections and transactions --------------------------------------------------------------
 
 
-@on_sqlite
+@on_sqlite  # the server is another database there
 def test_a_lost_connection_to_another_database_is_replaced_for_the_next_job(job) -> None:
     def execute(self, message, job_data) -> None:
-        with connections["postgresql"].cursor() as cursor:
+        with connections["server"].cursor() as cursor:
             cursor.execute("SELECT 1")
 
     name = job("queries", execute)
@@ -117,19 +117,19 @@ def test_a_lost_connection_to_another_database_is_replaced_for_the_next_job(job)
         return fresh(program).state
 
     assert run_one() is State.FINISHED
-    pid = connections["postgresql"].connection.info.backend_pid
-    other = connections["postgresql"].copy("other")
+    pid = connections["server"].connection.info.backend_pid
+    other = connections["server"].copy("other")
     with other.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
     other.close()
 
     states = [run_one() for _ in range(3)]  # the first may fail: nobody could know
 
-    connections["postgresql"].close()
+    connections["server"].close()
     assert states[1:] == [State.FINISHED] * 2
 
 
-@on_postgresql  # SQLite in memory goes with its connection
+@on_server  # SQLite in memory goes with its connection
 @pytest.mark.parametrize("when", ["program_started", "job_started", "job_finished"])
 def test_a_transaction_that_a_listener_leaves_open_swallows_no_outcome(when: str) -> None:
     alias = executor_settings.DATABASE

@@ -10,12 +10,13 @@ from django.db import OperationalError, connections
 from django.db.models import JSONField, Value
 
 from programs import execution, operations, signals
+from programs.conf import settings as executor_settings
 from programs.errors import RetryableError
 from programs.models import Program, State
 from programs.models.transitions import Standing
 from programs.submission import create_program
 from programs.worker.sweep import Sweep
-from tests.running import claim, claimed, crew, fresh, listening, make_due, on_postgresql
+from tests.running import claim, claimed, crew, fresh, listening, make_due, on_postgresql, on_server
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("bookkeeping")
@@ -154,7 +155,7 @@ def turns(program: Program, at_most: int = 4) -> int:
     raise AssertionError(f"still {fresh(program).state} after {at_most} turns")
 
 
-@on_postgresql
+@on_server
 @pytest.mark.parametrize("jobs", [["x" * 300], [{"name": "x" * 300}], [7], None, "noop", {}, []])
 def test_a_row_with_odd_jobs_from_somebody_else_ends_errored(jobs: object, settings) -> None:
     settings.PROGRAM_EXECUTOR = {**settings.PROGRAM_EXECUTOR, "UNKNOWN_JOBS": "skip"}
@@ -229,7 +230,7 @@ def test_what_a_job_sets_for_its_session_harms_no_bookkeeping(job, statement: st
 
     def execute(self, message, job_data) -> None:
         ran.append(message.attempt)
-        with connections["postgresql"].cursor() as cursor:
+        with connections[executor_settings.DATABASE].cursor() as cursor:
             cursor.execute(statement)
 
     program = create_program([job("settles", execute), "noop"])
@@ -238,4 +239,4 @@ def test_what_a_job_sets_for_its_session_harms_no_bookkeeping(job, statement: st
         assert fresh(program).state is State.FINISHED
         assert ran == [1]
     finally:
-        connections["postgresql"].close()
+        connections[executor_settings.DATABASE].close()

@@ -27,7 +27,7 @@ from programs.tasks.framework import (
     task_started,
 )
 from tests import tasks
-from tests.running import carry, claim, fresh, listening, make_due, on_postgresql
+from tests.running import carry, claim, fresh, listening, make_due, on_server
 
 pytestmark = pytest.mark.usefixtures("bookkeeping")
 
@@ -237,7 +237,7 @@ def test_what_cannot_be_a_result_fails_the_task(task: Any, args: Any, told: str)
     assert told in result.errors[0].traceback
 
 
-@on_postgresql
+@on_server
 def test_what_a_task_returns_from_an_open_transaction_is_lost_with_it() -> None:
     result = run(tasks.leave_transaction_open.enqueue())
     assert result.status == FAILED

@@ -13,7 +13,7 @@ from django.db.transaction import TransactionManagementError
 from programs.errors import InvalidProgram, ProgramNotFound
 from programs.models import Program, State, waiting
 from programs.submission import acreate_program, create_program
-from tests.running import carry, claim, on_postgresql, on_sqlite
+from tests.running import carry, claim, on_server, on_sqlite
 
 pytestmark = pytest.mark.usefixtures("bookkeeping")
 
@@ -84,7 +84,7 @@ def test_in_a_transaction_it_says_why_it_does_not_wait(bookkeeping: str) -> None
             program.wait(timeout=60)
 
 
-@on_postgresql
+@on_server
 def test_it_holds_no_connection_while_it_pauses(bookkeeping: str, pauses) -> None:
     held: list[bool] = []
     program = create_program(["noop"])

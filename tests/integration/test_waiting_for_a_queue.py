@@ -95,11 +95,16 @@ def test_who_paused_a_queue_is_found_without_reading_what_was_done_to_programs(
     Operation.objects.bulk_create(
         Operation(program=program, subject=None, verb=Verb.STOP, by="eve") for _ in range(2000)
     )
-    if bookkeeping == "postgresql":
+    if connections[bookkeeping].vendor == "postgresql":
         with connections[bookkeeping].cursor() as cursor:
             cursor.execute(f"ANALYZE {Operation._meta.db_table}")
     done = Operation.objects.filter(program__isnull=True, subject="default")
     plan = done.filter(verb=Verb.PAUSE_QUEUE).order_by("-id")[:1].explain()
-    assert "Index Cond: (program_id IS NULL)" in plan or "(program_id=?)" in plan
+    by_index = (
+        "Index Cond: (program_id IS NULL)",
+        "(program_id=?)",
+        " ref programs_operation_prog",
+    )
+    assert any(words in plan for words in by_index)
     assert "by ada)" in reason(program).text
     assert fresh(program).state is State.WAITING

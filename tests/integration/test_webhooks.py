@@ -24,7 +24,7 @@ from programs.submission import create_program
 from programs.webhooks import catching_up, listeners, signature
 from programs.webhooks.catching_up import catch_up
 from tests.receiver import Receiver
-from tests.running import carry, claim, on_postgresql, run
+from tests.running import carry, claim, on_server, run
 from tests.waiting import eventually
 from tests.webhooks import Made, deliver, deliveries, later, make, receiver
 
@@ -273,7 +273,7 @@ def test_an_end_that_cannot_be_told_keeps_no_other_back(
     assert "no webhook can be told of an end" in caplog.text
 
 
-@on_postgresql
+@on_server
 @pytest.mark.usefixtures("lost_signals")
 def test_of_many_who_catch_up_at_once_each_end_is_told_once(make: Made) -> None:
     webhook = make("finished")
@@ -288,7 +288,7 @@ def test_of_many_who_catch_up_at_once_each_end_is_told_once(make: Made) -> None:
     assert len(deliveries()) == 30
 
 
-@on_postgresql
+@on_server
 @pytest.mark.usefixtures("lost_signals")
 def test_a_worker_catches_up_beside_its_programs(
     make: Made, monkeypatch: pytest.MonkeyPatch

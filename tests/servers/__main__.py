@@ -11,8 +11,12 @@ from tests.servers.server import ServerFailed, ServerMissing
 
 USAGE = """\
 python -m tests.servers -- COMMAND    run COMMAND with DATABASE_URL and AMQP_URL of fresh servers
-python -m tests.servers --install     install the servers and browser that tests need, where it may
+python -m tests.servers --install [mariadb]
+                                      install the servers and browser that tests need, where it may
 """
+
+# What mysqlclient is compiled with, and what the driver of SQL Server loads.
+FOR_DRIVERS = ("gcc", "libc6-dev", "libmariadb-dev", "pkg-config", "libodbc2")
 
 
 def main(arguments: list[str]) -> int:

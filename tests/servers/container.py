@@ -1,7 +1,7 @@
 """A private server as a container, where a Docker engine answers."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from secrets import token_hex
 from signal import Signals
 
@@ -19,7 +19,11 @@ class Container:
     private = True
 
     def __init__(
-        self, image: str, ports: Mapping[int, int], environment: Mapping[str, str]
+        self,
+        image: str,
+        ports: Mapping[int, int],
+        environment: Mapping[str, str],
+        arguments: Sequence[str] = (),
     ) -> None:
         self._name = f"programs-{token_hex(4)}"
         self._guard = Guard("run", "docker", "rm", "--force", "--volumes", self._name)
@@ -29,7 +33,7 @@ class Container:
             options += ["--publish", f"127.0.0.1:{ours}:{its}"]
         for name, value in environment.items():
             options += ["--env", f"{name}={value}"]
-        docker("create", *options, image, deadline=PULL_DEADLINE)
+        docker("create", *options, image, *arguments, deadline=PULL_DEADLINE)
 
     def start(self) -> None:
         docker("start", self._name)

@@ -4,17 +4,15 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from secrets import token_hex
 from signal import SIGINT, SIGQUIT
 from typing import Literal
-from urllib.parse import urlsplit
 
 import psycopg2
 
 from tests.servers.container import Container, engine_answers
 from tests.servers.packages import command_to_type
 from tests.servers.process import Process, find_folder, new_folder
-from tests.servers.server import External, Runner, Server, ServerMissing, free_port
+from tests.servers.server import DatabaseServer, External, ServerMissing, free_port
 
 PACKAGE = "postgresql"
 VARIABLE = "TEST_DATABASE_URL"
@@ -31,22 +29,11 @@ FOLDERS = (
 Mode = Literal["fast", "immediate"]
 
 
-class Postgres(Server):
+class Postgres(DatabaseServer):
     """A PostgreSQL whose `url` is a database of this session's own."""
 
     name = "PostgreSQL"
-
-    def __init__(self, maintenance_url: str, runner: Runner) -> None:
-        super().__init__(maintenance_url, runner)
-        self._maintenance_url = maintenance_url
-        self._databases: list[str] = []
-
-    def new_database(self) -> str:
-        """Create one more empty database, which goes when the server is closed; return its URL."""
-        database = f"programs_test_{token_hex(6)}"
-        self._execute(f'CREATE DATABASE "{database}"')
-        self._databases.append(database)
-        return urlsplit(self._maintenance_url)._replace(path=f"/{database}").geturl()
+    _drop = "DROP DATABASE IF EXISTS {} WITH (FORCE)"
 
     def stop(self, mode: Mode = "fast") -> None:
         """Disconnect everybody and stop: `fast` cleanly, `immediate` as in a crash."""
@@ -56,14 +43,6 @@ class Postgres(Server):
         """Stop it and start it again, on the same port, with the same data."""
         self.stop(mode)
         self.start()
-
-    def close(self) -> None:
-        try:
-            if not self.private:
-                for database in self._databases:
-                    self._execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
-        finally:
-            super().close()
 
     def _answers(self) -> bool:
         try:
@@ -91,7 +70,8 @@ def obtainable() -> bool:
 @contextmanager
 def postgres() -> Iterator[Postgres]:
     """Use the PostgreSQL of TEST_DATABASE_URL, or a private one."""
-    url = os.environ.get(VARIABLE)
+    url = os.environ.get(VARIABLE, "")
+    url = url if url.startswith(("postgres", "pgsql")) else ""  # another vendor's is not for this
     server = Postgres(url, External(VARIABLE)) if url else _private()
     try:
         if server.private:

@@ -7,9 +7,11 @@ from typing import TypeVar
 
 import pytest
 
+from tests import databases
 from tests.servers.broker import RabbitMQ, rabbitmq
-from tests.servers.database import Postgres, postgres
-from tests.servers.server import Server, ServerMissing
+from tests.servers.database import VARIABLE, Postgres, postgres
+from tests.servers.mariadb import mariadb, named
+from tests.servers.server import DatabaseServer, Server, ServerMissing
 
 AServer = TypeVar("AServer", bound=Server)
 
@@ -18,6 +20,17 @@ AServer = TypeVar("AServer", bound=Server)
 def postgres_server() -> Iterator[Postgres]:
     """The PostgreSQL of this session."""
     yield from _lend(postgres())
+
+
+@pytest.fixture(scope="session")
+def database_server(request: pytest.FixtureRequest) -> Iterator[DatabaseServer]:
+    """The server of this session that programs are kept in, whatever its kind."""
+    if databases.SERVER == "postgresql":
+        yield request.getfixturevalue("postgres_server")
+    elif os.environ.get(VARIABLE):
+        yield from _lend(named(databases.ENGINES[databases.SERVER]))
+    else:
+        yield from _lend(mariadb())
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,14 @@
-"""What PostgreSQL and RabbitMQ have in common as servers of tests."""
+"""What the servers of tests have in common."""
 
 import random
 import socket
 import time
 from abc import ABC, abstractmethod
 from contextlib import suppress
+from secrets import token_hex
 from signal import Signals
 from typing import NoReturn, Protocol
+from urllib.parse import urlsplit
 
 START_DEADLINE = 60.0  # seconds; ten are needed on a small machine under load
 
@@ -113,6 +115,40 @@ class Server(ABC):
 
     @abstractmethod
     def _answers(self) -> bool: ...
+
+
+class DatabaseServer(Server):
+    """A server whose `url` is a database of this session's own, once there is one."""
+
+    _quote = '"'
+    _drop = "DROP DATABASE IF EXISTS {}"
+
+    def __init__(self, maintenance_url: str, runner: Runner) -> None:
+        super().__init__(maintenance_url, runner)
+        self._maintenance_url = maintenance_url
+        self._databases: list[str] = []
+
+    def new_database(self) -> str:
+        """Create one more empty database, which goes when the server is closed; return its URL."""
+        database = f"programs_test_{token_hex(6)}"
+        self._execute(f"CREATE DATABASE {self._quoted(database)}")
+        self._databases.append(database)
+        return urlsplit(self._maintenance_url)._replace(path=f"/{database}").geturl()
+
+    def close(self) -> None:
+        try:
+            if not self.private:
+                for database in self._databases:
+                    self._execute(self._drop.format(self._quoted(database)))
+        finally:
+            super().close()
+
+    def _quoted(self, name: str) -> str:
+        return f"{self._quote}{name}{self._quote}"
+
+    @abstractmethod
+    def _execute(self, statement: str) -> None:
+        """Execute a statement outside of any transaction."""
 
 
 def free_port() -> int:
