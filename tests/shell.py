@@ -19,7 +19,13 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 # What is not ours, and is believed.
-FOREIGN = {"brew", "echo", "export", "rabbitmqctl", "sed", "shift", "sudo"}
+FOREIGN = {
+    *("brew", "echo", "export", "grep", "kill"),
+    *("rabbitmqctl", "sed", "shift", "sleep", "sudo"),
+}
+
+# The shell's own words, behind which a command begins.
+RESERVED = {"!", "do", "done", "else", "fi", "if", "then", "until", "while"}
 
 
 def faults(code: str) -> list[str]:
@@ -50,8 +56,10 @@ def commands(code: str) -> Iterator[list[str]]:
             if command:
                 yield command
             command = []
-        elif word in ("…", "[options]") or (not command and re.match(r"\w+=", word)):
-            continue  # of a synopsis, or an assignment in front of a command
+        elif word in ("…", "[options]"):
+            continue  # of a synopsis
+        elif not command and (word in RESERVED or re.match(r"\w+=", word)):
+            continue  # in front of a command
         else:
             command.append(word)
 
