@@ -12,9 +12,10 @@ RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
 
 COPY . .
 RUN python manage.py collectstatic --noinput \
-    && useradd --system --no-create-home app \
+    && useradd --system --no-create-home --uid 10001 app \
     && install --directory --owner=app media
-USER app
+# By its number: a cluster that wants to know that this is not root cannot look up a name.
+USER 10001
 
 EXPOSE 8000
 CMD ["gunicorn", "executor_project.wsgi", "--bind", "0.0.0.0:8000"]

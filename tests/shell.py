@@ -20,7 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 # What is not ours, and is believed.
 FOREIGN = {
-    *("brew", "echo", "export", "grep", "kill"),
+    *("brew", "docker", "echo", "export", "grep", "kill", "kubectl"),
     *("rabbitmqctl", "sed", "shift", "sleep", "sudo"),
 }
 

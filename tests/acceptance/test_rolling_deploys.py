@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from django.db import connections, models
 
 from programs.models import Attempt, Ending, Program
+from programs.models.clock import Utc
 from programs.submission import create_programs
 from tests.site import SITE, Site, all_ended, on_each_database
 from tests.waiting import eventually
@@ -45,3 +47,34 @@ def test_workers_run_on_while_a_migration_adds_to_their_tables(site: Site) -> No
     assert Attempt.objects.count() == 360
     assert "ERROR" not in worker.output
     assert worker.terminate() == 0
+
+
+@contextmanager
+def writes_held_up() -> Iterator[None]:
+    """Lock the table as CREATE INDEX does: reads go on, writes wait."""
+    builder = connections[SITE].copy("builder")
+    builder.set_autocommit(False)
+    try:
+        with builder.cursor() as cursor:
+            cursor.execute("LOCK TABLE programs IN SHARE MODE")
+        yield
+        builder.rollback()
+    finally:
+        builder.close()
+
+
+@pytest.mark.parametrize("site", ["postgresql"], indirect=True)
+def test_an_index_that_takes_longer_than_a_lease_costs_no_step(site: Site) -> None:
+    for _ in range(2):
+        site.worker("--threads", "4", TEST_LEASE="2").started()
+    create_programs([{"jobs": ["sleep", "noop"], "program_data": {"seconds": 1}}] * 16)
+    eventually(Attempt.objects.exists)
+
+    with writes_held_up():
+        held = Program.objects.filter(worker__isnull=False)
+        assert held.exists()
+        eventually(lambda: not held.filter(due_at__gte=Utc(after=-1)).exists())
+
+    eventually(all_ended, within=60)
+    assert set(Attempt.objects.values_list("outcome", flat=True)) == {Ending.SUCCEEDED}
+    assert Attempt.objects.count() == 32
