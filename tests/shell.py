@@ -10,9 +10,12 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 from django.core.management import CommandError, get_commands, load_command_class
 from django.urls import Resolver404, resolve
+
+from programs.api.description import description
 
 ROOT = Path(__file__).parent.parent
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -147,9 +150,15 @@ def _module(name: str) -> Iterator[str]:
 
 def _curl(arguments: list[str]) -> Iterator[str]:
     for word in arguments:
-        found = re.match(r"https?://[^/]+(/[^?$]*)(\?|$)", word)
-        if found:
-            try:
-                resolve(found[1])
-            except Resolver404:
-                yield f"no page {found[1]}"
+        address = urlsplit(word)
+        if not address.scheme.startswith("http") or "$" in address.path:
+            continue
+        try:
+            resolve(address.path)
+        except Resolver404:
+            yield f"no page {address.path}"
+        told = description()["paths"].get(address.path, {}).get("get", {}).get("parameters", [])
+        known = {parameter["name"] for parameter in told}
+        for name, _ in parse_qsl(address.query):
+            if name not in known:
+                yield f"no parameter {name} of {address.path}"
