@@ -110,6 +110,8 @@ def each_claim(
 
     @wraps(carry)
     def traced(program: Program, /, *args: P.args, **kwargs: P.kwargs) -> Standing:
+        if _nobody_traces():
+            return carry(program, *args, **kwargs)
         told = _messaging(SYSTEM, "process", program.queue) | _of_program(program)
         told |= {"program_executor.epoch": program.epoch, "program_executor.worker": program.worker}
         name = _name("process", program.queue)
@@ -230,6 +232,11 @@ def _context_of(program: Program) -> Context | None:
 
 
 # Spans ---------------------------------------------------------------------------------------
+
+
+def _nobody_traces() -> bool:
+    """Tell whether no SDK is set up: then the API's own proxy is all there is."""
+    return isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 def _started(
