@@ -49,13 +49,12 @@ autodoc_typehints = "signature"
 
 html_theme = "furo"
 html_title = f"{project} {release}"
-html_logo = "../static/logo.svg"
 html_favicon = "../static/favicon.svg"
 html_copy_source = False
 html_show_sphinx = False
 
 SECTION = re.compile(r"^## (?P<caption>.+)\n(?P<body>(?:(?!## ).*\n?)*)", re.MULTILINE)
-PAGE = re.compile(r"^- \[[^\]]+\]\((?P<path>[\w./-]+)\.md\)", re.MULTILINE)
+PAGE = re.compile(r"^- \[(?P<title>[^\]]+)\]\((?P<path>[\w./-]+)\.md\)", re.MULTILINE)
 
 
 def add_contents(app: Sphinx, document: str, source: list[str]) -> None:
@@ -65,7 +64,7 @@ def add_contents(app: Sphinx, document: str, source: list[str]) -> None:
     for section in SECTION.finditer(source[0]):
         pages = PAGE.findall(section["body"])
         if pages:
-            listed = "\n".join(pages)
+            listed = "\n".join(f"{title} <{path}>" for title, path in pages)
             source[0] += (
                 f"\n```{{toctree}}\n:hidden:\n:caption: {section['caption']}\n\n{listed}\n```\n"
             )
