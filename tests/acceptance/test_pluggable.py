@@ -214,6 +214,28 @@ def test_an_unrelated_table_of_that_name_is_left_alone(project: Project) -> None
     assert project.shell(LOOK) == GREETED
 
 
+API = """
+from django.urls import include, path
+
+urlpatterns = [path("api/", include("programs.api.urls"))]
+"""
+
+
+def test_the_api_without_its_extra_names_the_extra(project: Project) -> None:
+    project.install("programs", "shop")
+    project.write("mysite/urls.py", API)
+    told = project.refusal("check")
+    assert "needs rest_framework and drf_spectacular: pip install" in told
+    assert "[api]" in told
+
+
+def test_the_api_without_its_app_names_the_setting(full_project: Project) -> None:
+    full_project.install("programs", "shop")
+    full_project.write("mysite/urls.py", API)
+    told = full_project.refusal("check")
+    assert "needs 'rest_framework' in INSTALLED_APPS" in told
+
+
 def test_a_broken_jobs_module_fails_the_check_and_names_the_file(project: Project) -> None:
     project.install("programs", "shop")
     project.write("shop/jobs.py", "import no_such_module\n")
