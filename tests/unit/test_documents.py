@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 import re
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ from programs.models.transitions import Standing
 from programs.operations import retry_program, stop_program
 from tests.blocks import DOCUMENTS, ROOT
 from tests.running import listening, run
+from tests.shell import PROJECT
 from tests.tables import MODELS
 
 README = ROOT / "README.md"
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 
 BROKER_ACTIONS = ("consume", "publish")
 
@@ -148,6 +151,24 @@ def test_every_setting_is_documented_with_its_default() -> None:
     assert rows == {setting.name: repr(setting.default) for setting in conf.settings}
 
 
+def test_every_dependency_has_its_reason() -> None:
+    table = CONTRIBUTING.read_text().partition("\n## Dependencies\n")[2]
+    reasons = ", ".join(re.findall(r"^\| (.+?) \|", table, re.MULTILINE))
+    wanted = [*PROJECT["dependencies"], *chain(*PROJECT["optional-dependencies"].values())]
+    for file in ("requirements.txt", "requirements-dev.txt", "benchmarks/requirements.txt"):
+        wanted += re.findall(r"^\w.+$", (ROOT / file).read_text(), re.MULTILINE)
+    names = {re.match(r"[\w-]+", requirement)[0].lower() for requirement in wanted}  # type: ignore[index]
+    assert sorted(names - set(re.findall(r"[\w-]+", reasons.lower()))) == []
+
+
+def test_every_extra_is_told_of() -> None:
+    text = "".join(path.read_text() for path in DOCUMENTS if path != CONTRIBUTING)
+    told = {
+        name for names in re.findall(r"\[([a-z]+(?:,[a-z]+)*)\]", text) for name in names.split(",")
+    }
+    assert sorted(set(PROJECT["optional-dependencies"]) - told) == []
+
+
 def test_every_system_check_is_documented() -> None:
     files = [ROOT / "programs" / "checks.py", ROOT / "programs" / "tasks" / "backend.py"]
     source = "".join(file.read_text() for file in files)
@@ -178,6 +199,23 @@ def test_every_action_of_a_log_line_is_documented() -> None:
     }
     assert documented - logged <= of_program | of_job | of_broker
     assert of_broker <= documented
+
+
+def test_every_system_check_is_documented() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text()
+    listed = re.findall(r"^\| `programs\.([EW]\d{3})`", text, re.MULTILINE)
+    assert set(listed) == set(re.findall(r"\b[EW]\d{3}\b", code_of_the_app()))
+
+
+def test_every_action_of_a_log_line_is_documented() -> None:
+    logged = set(re.findall(r'"action": "(\w+)"', code_of_the_app()))
+    documented = set(re.findall(r"`(\w+)`", "".join(path.read_text() for path in DOCUMENTS)))
+    assert len(logged) > 20
+    assert sorted(logged - documented) == []
+
+
+def code_of_the_app() -> str:
+    return "".join(path.read_text() for path in (ROOT / "programs").rglob("*.py"))
 
 
 def test_every_environment_variable_of_the_project_is_documented() -> None:
