@@ -22,6 +22,11 @@ class Recorded:
         self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
         self.tracer = self.provider.get_tracer("tests")
 
+    def take_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Be the one that the engine asks: the provider of a process is set once and for all."""
+        monkeypatch.setattr(recording, "tracer", self.tracer)
+        monkeypatch.setattr(recording.trace, "get_tracer_provider", lambda: self.provider)
+
     @property
     def spans(self) -> list[ReadableSpan]:
         return sorted(self._exporter.get_finished_spans(), key=lambda span: span.start_time or 0)
@@ -51,6 +56,6 @@ class Recorded:
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
     """Record the engine's spans in this process."""
     recorded = Recorded()
-    monkeypatch.setattr(recording, "tracer", recorded.tracer)
+    recorded.take_over(monkeypatch)
     yield recorded
     recorded.provider.shutdown()

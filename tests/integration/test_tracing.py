@@ -261,7 +261,7 @@ def test_a_trace_that_is_not_sampled_stays_so_and_reaches_what_the_job_calls(
     monkeypatch: pytest.MonkeyPatch, job: Callable[..., str]
 ) -> None:
     unsampled = Recorded(ParentBased(ALWAYS_OFF))
-    monkeypatch.setattr(recording, "tracer", unsampled.tracer)
+    unsampled.take_over(monkeypatch)
     seen = []
 
     def execute(self: Any, message: Any, job_data: Any) -> None:
