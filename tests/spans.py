@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -25,7 +26,7 @@ class Recorded:
     def take_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Be the one that the engine asks: the provider of a process is set once and for all."""
         monkeypatch.setattr(recording, "tracer", self.tracer)
-        monkeypatch.setattr(recording.trace, "get_tracer_provider", lambda: self.provider)
+        monkeypatch.setattr(trace, "get_tracer_provider", lambda: self.provider)
 
     @property
     def spans(self) -> list[ReadableSpan]:
