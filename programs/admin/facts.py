@@ -73,7 +73,8 @@ def times(program: Program) -> Facts:
 
 def counters(program: Program) -> Facts:
     """Return what the engine counts."""
-    return [(_label(name), legible(getattr(program, name))) for name in COUNTERS]
+    counted = [(_label(name), legible(getattr(program, name))) for name in COUNTERS]
+    return [*counted, ("trace", legible(program.trace_id))] if program.trace_id else counted
 
 
 def _label(name: str) -> str:

@@ -106,6 +106,12 @@ class Columns(models.Model):
         return ""
 
     @property
+    def trace_id(self) -> str:
+        """Return the id by which a tracing system knows the program's trace; empty without one."""
+        parts = (self.trace_parent or "").split("-")
+        return parts[1] if len(parts) == 4 else ""
+
+    @property
     def is_last_step(self) -> bool:
         """Tell whether no job comes behind the current step."""
         return self.step >= len(self.jobs) - 1

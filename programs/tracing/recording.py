@@ -119,6 +119,8 @@ def each_claim(
         with _current(span):
             standing = carry(program, *args, **kwargs)
             span.set_attribute("program_executor.standing", standing.value)
+            if standing.value == "lost":
+                span.set_status(StatusCode.ERROR, "lease lost: the outcome is refused")
         return standing
 
     return traced

@@ -183,15 +183,16 @@ class Keeper:
 
     def _release(self, program: Program, death: Death) -> None:
         standing = program.lose(counted=death.counted)
-        tracing.lost(program, counted=death.counted)
-        logger.warning(
-            "a process ended while it held step %d (job %s): %s",
-            program.step,
-            program.job,
-            standing.value,
-            extra={"action": "claim_released", "run_id": program.run_id},
-        )
-        execution.announce(program, standing, loss_of(program, standing))
+        with tracing.within(program):
+            tracing.lost(program, counted=death.counted)
+            logger.warning(
+                "a process ended while it held step %d (job %s): %s",
+                program.step,
+                program.job,
+                standing.value,
+                extra={"action": "claim_released", "run_id": program.run_id},
+            )
+            execution.announce(program, standing, loss_of(program, standing))
 
     def _note(self, what: str, error: Exception) -> None:
         note_failure(settings.DATABASE)

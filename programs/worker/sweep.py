@@ -239,9 +239,10 @@ class Sweep:
     def _release_lost(self, lost: Program) -> bool:
         """Take the claim from a slot whose lease has run out; tell whether it is to be had now."""
         standing = lost.lose(counted=True, expired=True)
-        if standing is not Standing.LOST:
-            tracing.lost(lost, counted=True)
-        execution.announce(lost, standing, loss_of(lost, standing))
+        with tracing.within(lost):
+            if standing is not Standing.LOST:
+                tracing.lost(lost, counted=True)
+            execution.announce(lost, standing, loss_of(lost, standing))
         lost.worker = None
         return standing is Standing.YIELDED
 

@@ -17,6 +17,7 @@ from opentelemetry.trace import (
     format_span_id,
     format_trace_id,
 )
+from pytest_django.fixtures import Settings
 
 from programs import operations, signals, tracing
 from programs.errors import IdempotencyConflict
@@ -107,6 +108,33 @@ def test_who_takes_a_program_over_tells_of_the_attempt_that_was_lost(recorded: R
     assert told(lost)["program_executor.worker"] == "gone/1.1"
     assert lost.status.status_code is StatusCode.ERROR
     assert recorded.tree[1:3] == [("lose noop", CREATE), (PROCESS, CREATE)]
+
+
+def test_a_claim_whose_lease_was_lost_fails_its_span(recorded: Recorded) -> None:
+    program = claimed("noop", slot="slow/1.1")
+    make_due(program)
+    taken = Sweep("tests", ["default"], adaptive=True).claim("other/1.1", 60.0, 1)
+    assert taken is not None
+
+    carry(program)
+
+    process = recorded.one(PROCESS)
+    assert told(process)["program_executor.standing"] == "lost"
+    assert process.status.status_code is StatusCode.ERROR
+
+
+def test_whoever_hears_of_a_program_that_lost_its_workers_is_in_its_trace(
+    recorded: Recorded, settings: Settings
+) -> None:
+    settings.PROGRAM_EXECUTOR = {**settings.PROGRAM_EXECUTOR, "LOSS_LIMIT": 1}
+    program = claimed("noop", slot="gone/1.1")
+    make_due(program)
+    seen = []
+
+    with listening(signals.program_errored, lambda **sent: seen.append(tracing.ids())):
+        assert Sweep("tests", ["default"], adaptive=True).claim("tests/1.1", 60.0, 1) is None
+
+    assert seen[0]["trace_id"] == program.trace_id
 
 
 def test_a_program_that_a_job_creates_belongs_to_the_trace_of_that_job(

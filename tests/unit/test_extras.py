@@ -34,6 +34,15 @@ from programs.submission import create_program
 print(stop_program(create_program(["noop"])).state)
 """
 
+UNTRACED = """
+from programs import execution, tracing
+
+assert tracing.each_job(print) is print
+assert not hasattr(execution.carry, "__wrapped__")
+assert not hasattr(execution.run_job, "__wrapped__")
+print("as they are")
+"""
+
 
 @pytest.mark.parametrize(
     "absent",
@@ -46,12 +55,22 @@ print(stop_program(create_program(["noop"])).state)
     ],
 )
 def test_the_app_works_without_what_it_does_not_need(absent: list[str]) -> None:
+    assert last_line_of(WITHOUT_EXTRAS.format(absent=absent)) == "stopped"
+
+
+def test_without_opentelemetry_nothing_stands_between_the_engine_and_its_jobs() -> None:
+    code = WITHOUT_EXTRAS.format(absent=["opentelemetry"]) + UNTRACED
+    assert last_line_of(code) == "as they are"
+
+
+def last_line_of(code: str) -> str:
+    """Run Python in a process of its own; return the last line that it printed."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", WITHOUT_EXTRAS.format(absent=absent)],
+        [sys.executable, "-W", "error", "-c", code],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,
     )
-
-    assert done.stdout.splitlines()[-1:] == ["stopped"], done.stderr
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1]

@@ -88,3 +88,12 @@ def test_the_page_takes_few_queries(
 
     with django_assert_max_num_queries(QUERIES):
         admin_client.get(page_of(program))
+
+
+def test_the_id_of_the_trace_is_shown_where_the_program_has_one(admin_client: Client) -> None:
+    program = program_in(State.WAITING)
+    assert "<dt>trace</dt>" not in html(admin_client, program)
+
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    Program.objects.update(trace_parent=f"00-{trace}-00f067aa0ba902b7-01")
+    assert trace in html(admin_client, program)
