@@ -55,6 +55,7 @@ html_show_sphinx = False
 
 SECTION = re.compile(r"^## (?P<caption>.+)\n(?P<body>(?:(?!## ).*\n?)*)", re.MULTILINE)
 PAGE = re.compile(r"^- \[(?P<title>[^\]]+)\]\((?P<path>[\w./-]+)\.md\)", re.MULTILINE)
+CHECK = re.compile(r"^<!-- check\n.*?-->", re.MULTILINE | re.DOTALL)
 
 
 def add_contents(app: Sphinx, document: str, source: list[str]) -> None:
@@ -70,6 +71,11 @@ def add_contents(app: Sphinx, document: str, source: list[str]) -> None:
             )
 
 
+def leave_out_what_tests_read(app: Sphinx, document: str, source: list[str]) -> None:
+    """Put empty lines in the place of the checks behind blocks of code."""
+    source[0] = CHECK.sub(lambda found: "\n" * found[0].count("\n"), source[0])
+
+
 def lead_to_the_index(app: Sphinx, failure: Exception | None) -> None:
     """Let the site's address lead to the index, which is a folder below."""
     page = f'<meta http-equiv="refresh" content="0; url={root_doc}.html">\n'
@@ -77,5 +83,6 @@ def lead_to_the_index(app: Sphinx, failure: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
+    app.connect("source-read", leave_out_what_tests_read)
     app.connect("source-read", add_contents)
     app.connect("build-finished", lead_to_the_index)

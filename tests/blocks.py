@@ -12,7 +12,8 @@ from textwrap import dedent
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])  # those of the site
+EVERY_DOCUMENT = [*DOCUMENTS, ROOT / "benchmarks" / "README.md"]
 
 # A fence with its language, or a comment that readers do not see: Python that looks at what the
 # blocks before it did.
@@ -76,7 +77,9 @@ def blocks(path: Path) -> Iterator[Block]:
 
 def all_blocks(*languages: str) -> list[Block]:
     """Return the blocks of all documents in these languages."""
-    return [block for path in DOCUMENTS for block in blocks(path) if block.language in languages]
+    return [
+        block for path in EVERY_DOCUMENT for block in blocks(path) if block.language in languages
+    ]
 
 
 def each(*languages: str) -> pytest.MarkDecorator:

@@ -19,7 +19,7 @@ from programs.management.commands.runworker import Command
 from programs.models import Ending
 from programs.models.transitions import Standing
 from programs.operations import retry_program, stop_program
-from tests.blocks import DOCUMENTS, ROOT
+from tests.blocks import DOCUMENTS, EVERY_DOCUMENT, ROOT
 from tests.running import listening, run
 from tests.shell import PROJECT
 from tests.tables import MODELS
@@ -62,7 +62,7 @@ HEADINGS = [
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^([ ]*)```.*?^\1```$", re.MULTILINE | re.DOTALL)
 
-document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+document = pytest.mark.parametrize("path", EVERY_DOCUMENT, ids=lambda path: path.name)
 
 
 # Places ---------------------------------------------------------------------------------------
