@@ -18,7 +18,8 @@ from programs.conf import settings
 
 CONTEXT_FIELDS = ("run_id", "step", "job", "attempt")
 LINE = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-OWN = "programs."  # the engine's own lines are no part of a job's log
+# The engine's own lines are no part of a job's log, nor are those of the framework of tasks.
+OWN = ("programs.", "django.tasks", "django_tasks")
 OF_LOGGING = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 _worker: str | None = None  # the name of the worker that this process belongs to

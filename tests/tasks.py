@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from programs.errors import IgnorableError, RetryableError
 from programs.models import Program
 from programs.tasks import retries
 from programs.tasks.framework import task
+
+logger = logging.getLogger(__name__)
 
 
 @task
@@ -32,6 +35,11 @@ async def add_asynchronously(a: int, b: int) -> int:
 @task
 def say_nothing() -> None:
     pass
+
+
+@task
+def log() -> None:
+    logger.info("hello from a task")
 
 
 @task(takes_context=True)

@@ -7,6 +7,7 @@ from typing import Any
 from django.dispatch import Signal
 
 from programs import signals
+from programs.errors import StopRequested
 from programs.message import Message
 from programs.models import Ending, Program
 from programs.models.deadlines import answer_expected
@@ -34,10 +35,11 @@ def job_finished(
     """A task has succeeded, or failed without an alarm: of alarms `program_ended` hears."""
     is_end = outcome.ending in (Ending.SUCCEEDED, Ending.IGNORED) and standing not in REFUSED
     if is_end and result.task_named(message.job) is not None:
-        _send(task_finished, result.read(message.idempotency_key))
+        error = None if outcome.failure is None else outcome.failure.error
+        _send_finished(result.read(message.idempotency_key), error)
 
 
-def program_ended(program: Program, **sent: Any) -> None:
+def program_ended(program: Program, error: BaseException | None = None, **sent: Any) -> None:
     """A program errored or was stopped, at a task perhaps, and not always in an attempt of it."""
     jobs = program.jobs if isinstance(program.jobs, list) else []
     if not any(result.task_named(job) is not None for job in jobs):
@@ -46,7 +48,22 @@ def program_ended(program: Program, **sent: Any) -> None:
         # The slot's own instance may not know the step that the end was written at.
         row = Program.objects.using(program.alias).filter(pk=program.pk).first()
     if row is not None and result.task_named(row.job) is not None:
-        _send(task_finished, result.of(row, row.step, result.attempts_of(row, row.step)))
+        task_result = result.of(row, row.step, result.attempts_of(row, row.step))
+        _send_finished(task_result, error or StopRequested())
+
+
+def _send_finished(task_result: TaskResult[..., Any], error: BaseException | None) -> None:
+    """Send it while the error is handled, as the framework does: listeners ask for exc_info."""
+    if error is None:
+        _send(task_finished, task_result)
+        return
+    traceback = error.__traceback__
+    try:
+        raise error
+    except BaseException:  # noqa: BLE001 (it was raised for that alone)
+        _send(task_finished, task_result)
+    finally:
+        error.__traceback__ = traceback
 
 
 def _send(signal: Signal, task_result: TaskResult[..., Any]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,7 +15,13 @@ from django.db import transaction
 from pytest_django.fixtures import Settings
 
 from programs import operations
-from programs.errors import InvalidProgram, OpenTransaction, WorkerLost
+from programs.errors import (
+    IgnorableError,
+    InvalidProgram,
+    OpenTransaction,
+    StopRequested,
+    WorkerLost,
+)
 from programs.models import Ending, Program, State
 from programs.submission import create_program
 from programs.tasks import ProgramsBackend
@@ -108,6 +116,16 @@ def test_the_result_of_a_task_can_be_read_from_its_program() -> None:
     assert (result.worker_ids, result.attempts) == ([attempt.worker], 1)
     assert (result.started_at, result.last_attempted_at) == (attempt.started_at,) * 2
     assert result.finished_at == program.finished_at
+
+
+def test_the_log_of_an_attempt_holds_what_the_task_logs_and_nothing_of_the_framework(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        result = run(tasks.log.enqueue())
+    assert f"Task id={result.id} path=tests.tasks.log state=RUNNING" in caplog.text
+    (kept,) = (program_of(result).attempts.get().log or "").splitlines()
+    assert kept.endswith("INFO tests.tasks: hello from a task")
 
 
 def test_an_async_task_runs_as_well() -> None:
@@ -294,6 +312,25 @@ def test_the_frameworks_signals_tell_of_a_task_once(task: Any, status: str) -> N
         ("started", result.id, RUNNING, 1),
         ("finished", result.id, status, 1),
     ]
+
+
+@pytest.mark.parametrize(
+    ("task", "kind"),
+    [(tasks.say_nothing, None), (tasks.fail, RuntimeError), (tasks.ignore, IgnorableError)],
+)
+def test_who_hears_of_a_failure_finds_its_error_as_the_one_that_is_handled(
+    task: Any, kind: type[Exception] | None
+) -> None:
+    handled: list[Any] = []
+
+    def note(**sent: Any) -> None:
+        handled.append(sys.exc_info()[0])
+
+    with listening(task_finished, note):
+        run(task.enqueue())
+        operations.stop_program(task.enqueue().id)
+
+    assert handled == [kind, StopRequested]
 
 
 def test_a_task_that_is_tried_again_has_not_finished() -> None:
