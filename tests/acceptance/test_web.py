@@ -126,3 +126,11 @@ def test_who_waits_for_the_end_of_a_program_holds_up_nobody(site: Site, start_we
         assert Program.objects.get().state is State.WAITING
         site.worker("--burst")
         assert waiting.getresponse().read().decode().count('"ended":true') == 1
+
+
+def test_a_server_needs_no_home(start_web: Start) -> None:
+    """As in a container, or as a service: its user has none, and nothing else can be written."""
+    web = start_web(HOME="/proc/nowhere", XDG_RUNTIME_DIR="")
+    assert web.client().get("/").status == 200
+    web.end()
+    assert "ERROR" not in web.output
