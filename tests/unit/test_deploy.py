@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from programs.conf import settings
 from tests.deploying import DEPLOY, IMAGE, ROOT, VENV, commands, documents
+from tests.project import execute
 from tests.shell import faults
 
+WSGI = "executor_project.wsgi"
 UNITS = sorted(DEPLOY.glob("systemd/*"))
 STARTED = list(commands())
 
@@ -39,6 +43,19 @@ def test_a_worker_is_given_longer_than_it_gives_its_jobs() -> None:
 def test_the_image_runs_as_somebody_whose_number_is_not_roots() -> None:
     (user,) = re.findall(r"^USER (.+)$", IMAGE.read_text(), re.MULTILINE)
     assert int(user) > 0
+
+
+def test_what_the_image_holds_is_enough_to_run(tmp_path: Path) -> None:
+    for name in re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    own = {"SECRET_KEY": "of this test", "DJANGO_SETTINGS_MODULE": "executor_project.settings"}
+    environment = {**os.environ, **own, "DEBUG": ""}
+
+    for command in ("manage.py collectstatic --noinput", "-m gunicorn --check-config " + WSGI):
+        execute(sys.executable, *command.split(), cwd=tmp_path, env=environment)
+
+    assert (tmp_path / "staticfiles" / "programs" / "console.css").exists()
 
 
 def test_no_container_keeps_log_lines_without_end() -> None:
