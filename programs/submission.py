@@ -188,8 +188,8 @@ def _announce(programs: Sequence[Program], using: str) -> None:
 
 def _created(programs: Sequence[Program]) -> None:
     for program in programs:
-        if program.run_at is None:
-            assert program.queue is not None
-            with tracing.within(program):
+        with tracing.within(program):
+            if program.run_at is None:
+                assert program.queue is not None
                 publish(program.run_id, program.queue)
-        signals.program_created.send_robust(sender=Program, program=program)
+            signals.program_created.send_robust(sender=Program, program=program)

@@ -89,15 +89,6 @@ def test_an_unexpected_error_raises_an_alarm_once_and_others_do_not(
     assert "planted" not in json.dumps(event)
 
 
-def test_a_job_that_fails_a_hundred_times_is_one_mail(site: Site, sentry: Receiver) -> None:
-    for _ in range(100):
-        create_program(["behave"], {"how": "fail"})
-    worker = site.worker("--burst")
-    assert worker.process.wait(timeout=60) == 0
-
-    assert len(mails(site)) == 1
-
-
 def test_a_job_that_kills_its_workers_raises_an_alarm_out_of_the_supervisor(
     site: Site, sentry: Receiver
 ) -> None:

@@ -347,10 +347,10 @@ def test_a_trace_costs_no_statement(recorded: Recorded, bookkeeping: str) -> Non
     assert len(recorded.named("execute noop")) == 2
 
 
-def test_a_listener_of_an_end_is_in_the_trace_of_its_program(recorded: Recorded) -> None:
+@pytest.mark.parametrize("name", ["program_created", "job_started", "program_finished"])
+def test_a_listener_is_in_the_trace_of_its_program(recorded: Recorded, name: str) -> None:
     seen = []
-    with listening(signals.program_finished, lambda **sent: seen.append(tracing.ids())):
+    with listening(getattr(signals, name), lambda **sent: seen.append(tracing.ids())):
         program = run("noop")
 
-    assert program.trace_parent is not None
-    assert seen[0]["trace_id"] == program.trace_parent[3:35]
+    assert seen[0]["trace_id"] == program.trace_id
