@@ -30,7 +30,7 @@ def statement(alias: str) -> str:
     """Return what Django makes of the question: to make it takes longer than to answer it."""
     names = Permission.objects.using(alias).order_by()
     names_only = names.values_list("content_type__app_label", "codename")
-    held = names_only.filter(user=0).union(names_only.filter(group__user=0))
+    held = names_only.filter(user=0).union(names_only.filter(group__user=0)).order_by()
     sql, given = held.query.get_compiler(alias).as_sql()
     assert given == (0, 0)  # in the place of both: the user's key
     return str(sql)
