@@ -17,11 +17,12 @@ SECTION = "## Use it in a project of your own\n"
 # The environment is there, with the wheel in it: pip would ask the index again.
 DONE = re.compile(r"^(python3 -m venv|\. \.venv/bin/activate|pip install).*$", re.MULTILINE)
 
-# What would ask, or wait for Ctrl-C.
+# What would ask, or wait for Ctrl-C; and what would stay if the test were to fail.
 UNATTENDED = {
     "createsuperuser": "createsuperuser --noinput",
     "runworker": "runworker --burst",
     "runserver": "check",
+    "runworker &": "runworker --max-programs 1 &",
 }
 
 LOOK = """
