@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings as django_settings
 from django.core import checks
+from django.core.management import find_commands, get_commands
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
@@ -154,6 +156,21 @@ def broker_is_configured(app_configs: Any, **kwargs: Any) -> list[checks.CheckMe
             hint="Set PROGRAM_EXECUTOR['AMQP_URL'], or silence programs.W001 if that is meant.",
             id=f"{ID}W001",
         )
+    ]
+
+
+@checks.register
+def commands_are_ours(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """W003: a command of another app comes before one of ours: `runworker` of channels, say."""
+    ours = find_commands(str(Path(__file__).parent / "management"))
+    return [
+        checks.Warning(
+            f"`manage.py {name}` is a command of {app}, and not of programs.",
+            hint=f"List 'programs' before {app!r} in INSTALLED_APPS, or silence programs.W003.",
+            id=f"{ID}W003",
+        )
+        for name in ours
+        if (app := get_commands()[name]) != "programs"
     ]
 
 

@@ -214,6 +214,27 @@ def test_an_unrelated_table_of_that_name_is_left_alone(project: Project) -> None
     assert project.shell(LOOK) == GREETED
 
 
+RUNWORKER = """
+from django.core.management.base import BaseCommand
+
+
+class Command(BaseCommand):
+    help = "Run something else."
+"""
+
+
+def test_another_apps_command_in_front_of_ours_is_told(project: Project) -> None:
+    project.install("shop", "programs")
+    for package in ("shop/management", "shop/management/commands"):
+        project.write(f"{package}/__init__.py", "")
+    project.write("shop/management/commands/runworker.py", RUNWORKER)
+
+    told = project.refusal("check", "--fail-level", "WARNING")
+
+    assert "programs.W003" in told
+    assert "`manage.py runworker` is a command of shop" in told
+
+
 API = """
 from django.urls import include, path
 
