@@ -52,6 +52,13 @@ def mails(site: Site) -> list[Message]:
     ]
 
 
+def text_of(mail: Message) -> str:
+    """Return the text of a mail, whose lines may have been broken on the way."""
+    body = mail.get_payload(decode=True)
+    assert isinstance(body, bytes)
+    return body.decode()
+
+
 def events(sentry: Receiver) -> list[dict[str, Any]]:
     """Return the events in the envelopes that came in."""
     found = []
@@ -77,8 +84,8 @@ def test_an_unexpected_error_raises_an_alarm_once_and_others_do_not(
     (mail,) = mails(site)
     assert mail["Subject"] == "[Django] Job behave failed"
     assert mail["To"] == "ada@example.org"
-    assert failed.run_id in str(mail.get_payload())
-    assert "RuntimeError: out of paper" in str(mail.get_payload())
+    assert failed.run_id in text_of(mail)
+    assert "RuntimeError: out of paper" in text_of(mail)
 
     (event,) = events(sentry)
     assert event["tags"] == {"job": "behave", "run_id": failed.run_id}
@@ -97,7 +104,7 @@ def test_a_job_that_kills_its_workers_raises_an_alarm_out_of_the_supervisor(
     wait_for(program, State.ERRORED, within=60)
 
     (mail,) = eventually(lambda: mails(site))
-    assert "WorkerLost: worker lost 3 times at step 0" in str(mail.get_payload())
+    assert "WorkerLost: worker lost 3 times at step 0" in text_of(mail)
     assert worker.terminate() == 0
     messages = [event.get("logentry", {}).get("message", "") for event in events(sentry)]
     assert sum("died with exit code" in message for message in messages) == 3

@@ -15,7 +15,6 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import django
 import pytest
 import yaml
 
@@ -32,10 +31,6 @@ NOT_RUN = {
     ("alerting.md", "sentry_sdk.init("): "tests/acceptance/test_alerts.py runs it, in a worker",
     ("tracing.md", "from opentelemetry import trace"): "a process has one provider, for good",
 }
-
-if django.VERSION >= (6, 0):
-    line = 'ADMINS = [("Ada", "ada@example.org")]  # from Django 6.0 on: ["ada@example.org"]'
-    NOT_RUN["alerting.md", line] = "this Django wants what the comments say"
 
 # Documents that are carried out in a project of their own, and by which test.
 CARRIED_OUT = {"tutorial.md": "tests/acceptance/test_newcomer.py"}
