@@ -13,6 +13,7 @@
 | `SECURE_HSTS_SECONDS` | how long browsers shall insist on HTTPS | a year, not with `DEBUG` |
 | `SECURE_HSTS_INCLUDE_SUBDOMAINS` | `0` where a subdomain speaks no HTTPS | subdomains as well |
 | `MEDIA_ROOT` | the folder of the files that jobs write; all workers share it | `media` |
+| `METRICS_TOKEN` | what monitors send as Bearer to read `/metrics` | users alone read it |
 | `LOG_FORMAT` | `json` for log lines that machines read | `text` |
 """
 
@@ -95,6 +96,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "programs.monitoring.middleware.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "executor_project.policy.PolicyMiddleware",
     "executor_project.failures.RenewalMiddleware",
@@ -266,4 +268,5 @@ PROGRAM_EXECUTOR: dict[str, Any] = {
     "AMQP_URL": os.environ.get("AMQP_URL") or None,
     "JOB_MODULES": ["jobs"],
     "LOG_FORMAT": os.environ.get("LOG_FORMAT", "text"),
+    "METRICS_TOKEN": os.environ.get("METRICS_TOKEN") or None,
 }

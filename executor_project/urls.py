@@ -18,6 +18,7 @@ tokens.register()
 urlpatterns = [
     path("", TemplateView.as_view(template_name="landing.html"), name="landing"),
     path("admin/", admin.site.urls),
+    path("", include("programs.monitoring.urls")),
     path("api/docs/", ReferenceView.as_view(), name="reference"),
     path("api/", include("programs.api.urls")),
     path("api/login/", include("rest_framework.urls")),  # the link of the API's own pages

@@ -169,6 +169,9 @@ class Settings:
     LOG_FORMAT = Setting[str](
         "text", _one_of("text", "json"), "'text' or 'json'", "The form of a worker's log lines."
     )
+    METRICS_TOKEN = Setting[str | None](
+        None, _optional(_text), "a text or None", "What monitors send as Bearer to read metrics."
+    )
     WEBHOOK_QUEUE = Setting[str | None](
         None,
         _optional(lambda value: _text(value) and len(value) <= 100),

@@ -179,6 +179,10 @@ class BrokerMisconfigured(ProgramExecutorError):
 # Webhooks -----------------------------------------------------------------------------------
 
 
+class MetricsMissing(ProgramExecutorError):
+    """Metrics need prometheus-client: pip install 'django-program-executor[metrics]'."""
+
+
 class InvalidUrl(ProgramExecutorError, ValueError):
     """The URL cannot be called."""
 

@@ -30,3 +30,6 @@ job_started = Signal()
 #: Sender: the job's class, or None where it is not known. Sends `program`, `message`, `outcome`
 #: and `standing`, how the program stands with it; at `Standing.LOST` the outcome was refused.
 job_finished = Signal()
+
+#: Sender: `Program`. Sends `program` and `reason`: 'refused', 'expired' or 'died'.
+lease_lost = Signal()

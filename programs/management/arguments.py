@@ -47,6 +47,14 @@ def count(text: str) -> int:
     return number
 
 
+def port(text: str) -> int:
+    """Return the number of a port, for argparse."""
+    number = int(text) if re.fullmatch(r"[0-9]{1,5}", text) else 0
+    if not 0 < number < 65536:
+        raise ArgumentTypeError(f"{text!r} is no port from 1 to 65535")
+    return number
+
+
 def seconds(text: str) -> float:
     """Return a number of seconds that is not negative, for argparse."""
     try:

@@ -46,16 +46,20 @@ class Handover:
 
     When it is full the oldest hint goes: during an outage the sweep finds the oldest rows first,
     and once the broker is back the newest hints are the ones still worth sending.
+
+    `on_settled`: called by the publisher's thread when hints are done with.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_settled: Callable[[], None] | None = None) -> None:
+        self._on_settled = on_settled
         self._changed = threading.Condition(threading.Lock())  # guards all below
         self._waiting: deque[Outgoing] = deque()
         self._unsettled = 0
         self._told_at = NEVER
         self._failing = False
-        self._dropped = 0
+        self._dropped = 0  # since the last warning
         self._warned_at = NEVER
+        self.dropped = self.given_up = self.confirmed = 0  # in all; the link counts the last two
 
     def put(self, outgoing: Outgoing) -> bool:
         """Add a hint; return whether the publisher's thread has to be told."""
@@ -65,6 +69,7 @@ class Handover:
             if len(self._waiting) >= LIMIT:
                 oldest = self._waiting.popleft()
                 self._dropped += 1
+                self.dropped += 1
                 if outgoing.handed_over_at - self._warned_at >= WARNING_INTERVAL:
                     dropped, self._dropped = self._dropped, 0
                     self._warned_at = outgoing.handed_over_at
@@ -95,6 +100,7 @@ class Handover:
                 outgoing = self._waiting.popleft()
                 if now - outgoing.handed_over_at > USEFUL_FOR:
                     expired.append(outgoing)
+                    self.dropped += 1
                 else:
                     taken.append(outgoing)
             # While some are left the thread comes back by itself, when confirms have made room.
@@ -117,6 +123,8 @@ class Handover:
             self._unsettled -= count
             if not self._unsettled:
                 self._changed.notify_all()
+        if self._on_settled is not None:
+            self._on_settled()
 
     def failing(self, failing: bool) -> None:
         """Note whether hints can be sent at all."""

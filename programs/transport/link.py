@@ -277,6 +277,7 @@ class Link:
                     outgoing.returned, outgoing.sent_again = False, True
                     self._declared.discard(outgoing.queue)
                     self._send(outgoing)
+            self._handover.confirmed += confirmed
             self._settled(confirmed)
         self._send_waiting()
 
@@ -331,6 +332,7 @@ class Link:
             )
             for outgoing in hints:
                 outgoing.end(f"may not have arrived: {reason}")
+            self._handover.given_up += len(hints)
             self._settled(len(hints))
 
     def _settled(self, count: int) -> None:

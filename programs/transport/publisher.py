@@ -6,6 +6,8 @@ import atexit
 import logging
 import os
 import threading
+from collections import Counter
+from collections.abc import Callable
 from functools import partial
 
 from pika import URLParameters
@@ -26,6 +28,7 @@ EXIT_TIMEOUT = 1.0
 FAREWELL = 0.2
 
 _current: Publisher | None = None
+_watcher: Callable[[], None] | None = None
 _lock = threading.Lock()
 
 
@@ -61,6 +64,21 @@ def state() -> str:
     return "idle" if publisher is None else publisher.state
 
 
+def fates() -> Counter[str]:
+    """Return how many hints of this process were 'confirmed', 'given_up' and 'dropped'."""
+    publisher = _current
+    if publisher is None:
+        return Counter()
+    done = publisher.handover
+    return Counter(confirmed=done.confirmed, given_up=done.given_up, dropped=done.dropped)
+
+
+def watch(watcher: Callable[[], None]) -> None:
+    """Have `watcher` called by the publisher's thread whenever `state` or `fates` has changed."""
+    global _watcher
+    _watcher = watcher
+
+
 def close(timeout: float = EXIT_TIMEOUT) -> None:
     """Flush and take leave of the broker; the next `publish` would connect anew."""
     global _current
@@ -80,7 +98,7 @@ class Publisher(threading.Thread):
     def __init__(self, url: str) -> None:
         super().__init__(name="program-executor-publisher", daemon=True)
         self.url = url
-        self.handover = Handover()
+        self.handover = Handover(on_settled=_tell)
         self.state = "idle"
         self._link: Link | None = None
         self._retired = threading.Event()
@@ -134,6 +152,7 @@ class Publisher(threading.Thread):
     def _become(self, state: str) -> None:
         self.state = state
         self.handover.failing(state == "failing")
+        _tell()
 
 
 # One publisher a process -----------------------------------------------------------------------
@@ -150,6 +169,16 @@ def _publisher(url: str) -> Publisher:
             publisher.start()
             _current = publisher
         return publisher
+
+
+def _tell() -> None:
+    if _watcher is None:
+        return
+    try:
+        _watcher()
+    except Exception:
+        # Sending must not end with what only tells of it.
+        logger.exception("How hints stand is not told.", extra={"action": "metrics_incomplete"})
 
 
 def _forget() -> None:

@@ -38,6 +38,11 @@ class Board:
             with self._lock:
                 del self._running[slot]
 
+    @property
+    def busy(self) -> int:
+        """Return how many slots run a program."""
+        return len(self._running)
+
     def may_have_left_a_claim(self, slot: str) -> bool:
         """Tell, once, whether the database saw a claim of `slot` that runs nothing.
 

@@ -22,11 +22,12 @@ TICK = 0.1  # seconds between two looks for a signal
 def main() -> None:
     """Run what the supervisor planned: `python -m programs.worker.child PLAN ORDERS ANSWERS`.
 
-    `ORDERS` and `ANSWERS` are the numbers of two pipes. A new process and no fork: nothing of
-    the supervisor's connections and threads comes along.
+    `ORDERS` and `ANSWERS` are the numbers of two pipes; a third may follow, for reports. A new
+    process and no fork: nothing of the supervisor's connections and threads comes along.
     """
-    plan, orders, answers = Plan.decode(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    for pipe in (orders, answers):
+    plan, pipes = Plan.decode(sys.argv[1]), [int(number) for number in sys.argv[2:]]
+    orders, answers, *reports = pipes
+    for pipe in pipes:
         os.set_inheritable(pipe, False)  # a subprocess of a job must not hold them open
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the supervisor, which decides
     django.setup()
@@ -39,6 +40,7 @@ def main() -> None:
     from programs.transport.publisher import flush
     from programs.webhooks.catching_up import CatchUp, catch_up
     from programs.worker.database import prepare_connections
+    from programs.worker.reporting import Reporter
     from programs.worker.slots import Crew
 
     logs.configure(plan.worker)
@@ -51,6 +53,7 @@ def main() -> None:
     ear = threading.Thread(target=listen, args=(orders, crew), name="supervisor", daemon=True)
     ear.start()
     consumer = Consumer(plan.queues, crew.inbox, prefetch=plan.threads) if hinted else None
+    reporters = [Reporter(pipe, crew, consumer) for pipe in reports]
     webhooks, clock = CatchUp(), Clock()
     if plan.burst:
         catch_up()  # there may be no other worker: what is missing runs in this one
@@ -60,6 +63,8 @@ def main() -> None:
         clock.start()
     crew.start()
     os.write(answers, READY)
+    for reporter in reporters:
+        reporter.start()
     if consumer is not None:
         consumer.start()
     while not crew.is_done(within=TICK):
@@ -70,6 +75,8 @@ def main() -> None:
     if consumer is not None:
         consumer.stop(timeout=2.0)
     flush(timeout=1.0)
+    for reporter in reporters:
+        reporter.end(timeout=1.0)
     os.write(answers, DONE)
 
 

@@ -18,12 +18,13 @@ from time import monotonic
 from django.db import connections
 
 import programs
-from programs import execution, registry, tracing
+from programs import execution, registry, signals, tracing
 from programs.conf import settings
 from programs.lease import lease_clock
 from programs.models import Program, Worker
 from programs.models.deadlines import answer_expected
 from programs.models.persistence import note_failure
+from programs.models.transitions import Standing
 from programs.worker.control import Notice
 from programs.worker.sweep import loss_of
 
@@ -62,6 +63,7 @@ class Keeper:
         self._ending = threading.Event()
         self._registered = False
         self._drain: str | None = None
+        self.renewed_at: float | None = None  # by `lease_clock`; None: not once yet
         self._renewer = threading.Thread(target=self._keep_renewing, name="renewer", daemon=True)
         self._releaser = threading.Thread(target=self._keep_releasing, name="releaser", daemon=True)
 
@@ -98,6 +100,7 @@ class Keeper:
             try:
                 with answer_expected(settings.DATABASE):
                     self._renew()
+                self.renewed_at = lease_clock()
             except Exception as error:  # noqa: BLE001 (without renewals all leases would run out)
                 self._note("leases could not be renewed", error)
                 pause = AFTER_TROUBLE
@@ -185,6 +188,8 @@ class Keeper:
         standing = program.lose(counted=death.counted)
         with tracing.within(program):
             tracing.lost(program, counted=death.counted)
+            if death.counted and standing is not Standing.LOST:
+                execution.tell(signals.lease_lost, Program, program=program, reason="died")
             logger.warning(
                 "a process ended while it held step %d (job %s): %s",
                 program.step,

@@ -190,6 +190,7 @@ class Slot(threading.Thread):
             with tracing.within(program):
                 publish(program.run_id, program.queue)
         if standing is Standing.LOST:
+            execution.tell(signals.lease_lost, Program, program=program, reason="refused")
             self._release_leftovers()
 
     # Finding the next program --------------------------------------------------------------

@@ -16,10 +16,13 @@ from dataclasses import dataclass
 from time import monotonic
 from types import FrameType
 
+from programs.conf import settings
 from programs.worker.control import DONE, DRAIN, READY, Notice, Plan
 from programs.worker.database import prepare_connections
+from programs.worker.endpoint import Endpoint
 from programs.worker.keeper import Keeper
 from programs.worker.reload import CodeWatch
+from programs.worker.vitals import Vitals
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +47,7 @@ class Orders:
     burst: bool = False
     max_programs: int | None = None
     reload: bool = False
+    health_port: int | None = None
 
 
 def unique_name(name: str | None) -> str:
@@ -54,9 +58,12 @@ def unique_name(name: str | None) -> str:
 
 
 class Child:
-    """A child process and the two pipes to it."""
+    """A child process and the two pipes to it.
 
-    def __init__(self, plan: Plan) -> None:
+    `reports`: the end of a third one, for what it has to report.
+    """
+
+    def __init__(self, plan: Plan, reports: int | None = None) -> None:
         self.plan = plan
         self.started_at = monotonic()
         self.kill_at: float | None = None  # set once it is asked to end, or is done
@@ -74,7 +81,8 @@ class Child:
         try:
             os.set_blocking(self._orders, False)
             os.set_blocking(self._answers, False)
-            self._process = self._start(orders, answers)
+            pipes = [pipe for pipe in (orders, answers, reports) if pipe is not None]
+            self._process = self._start(pipes)
         except OSError:
             self.close()
             raise
@@ -82,7 +90,7 @@ class Child:
             os.close(orders)
             os.close(answers)
 
-    def _start(self, orders: int, answers: int) -> subprocess.Popen[bytes]:
+    def _start(self, pipes: list[int]) -> subprocess.Popen[bytes]:
         search_path = os.pathsep.join(path for path in sys.path if path)
         return subprocess.Popen(
             [
@@ -91,10 +99,9 @@ class Child:
                 "-m",
                 "programs.worker.child",
                 self.plan.encode(),
-                str(orders),
-                str(answers),
+                *map(str, pipes),
             ],
-            pass_fds=(orders, answers),
+            pass_fds=pipes,
             env={**os.environ, "PYTHONPATH": search_path},
             stdin=subprocess.DEVNULL,
             process_group=0,  # Ctrl-C on the terminal reaches the supervisor alone
@@ -150,7 +157,10 @@ class Child:
 
 
 class Supervisor:
-    """One worker. Only its main thread starts, reaps and kills children."""
+    """One worker. Only its main thread starts, reaps and kills children.
+
+    Raises OSError where `health_port` cannot be had.
+    """
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
@@ -163,6 +173,16 @@ class Supervisor:
         self._quick_deaths = 0
         self._code = CodeWatch() if orders.reload else None
         self._keeper = Keeper(orders.name, orders.queues, self._live_slots, self._tell)
+        port = orders.health_port
+        self._vitals = Vitals(
+            orders.name,
+            self._keeper,
+            self._plans,
+            wanted=len(self._shares()),
+            hinted=settings.AMQP_URL is not None and not orders.burst,
+            told=port is not None,
+        )
+        self._endpoint = None if port is None else Endpoint(port, self._vitals)
 
     def run(self) -> None:
         """Work until told to end, or until a burst or the last of `max_programs` is over."""
@@ -172,7 +192,10 @@ class Supervisor:
         for share in self._shares():
             self._start_child(share)
         self._keeper.start()
+        if self._endpoint is not None:
+            self._endpoint.start()
         while self._children or self._missing:
+            self._vitals.turn()
             self._react()
             self._missing += self._reap()
             if self._draining:
@@ -184,6 +207,8 @@ class Supervisor:
                 self._missing += self._replace_all()
             time.sleep(TICK)
         self._keeper.end(timeout=LAST_WORDS)
+        if self._endpoint is not None:
+            self._endpoint.end()
 
     # Children --------------------------------------------------------------------------------
 
@@ -205,14 +230,18 @@ class Supervisor:
             max_programs=max_programs,
         )
         try:
-            self._children = [*self._children, Child(plan)]
+            with self._vitals.pipe(plan.name) as reports:
+                self._children = [*self._children, Child(plan, reports)]
         except OSError as error:  # no memory, no process to be had: there may be soon
             logger.error("a child process cannot be started: %s", error)
             self._missing.append(max_programs)
             self._start_after = monotonic() + 1.0
 
+    def _plans(self) -> list[Plan]:
+        return [child.plan for child in self._children]
+
     def _live_slots(self) -> list[str]:
-        return [slot for child in self._children for slot in child.plan.slots]
+        return [slot for plan in self._plans() for slot in plan.slots]
 
     def _tell(self, notice: Notice) -> None:
         name = notice.slot.rpartition(".")[0]
@@ -232,6 +261,7 @@ class Supervisor:
             asked = child.was_asked
             is_loss = not child.is_done and not asked
             self._keeper.release(child.plan.slots, counted=is_loss)
+            self._vitals.death(child.plan.name, is_loss=is_loss)
             if not child.is_done:
                 if not asked:
                     self._delay_after_death(child)
@@ -294,6 +324,7 @@ class Supervisor:
 
     def _drain(self, why: str, sooner: str) -> None:
         self._draining = True
+        self._vitals.is_ending = True
         timeout = self._orders.shutdown_timeout
         logger.info(
             "%s: running jobs may take %g s more; %s",

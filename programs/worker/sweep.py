@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 
-from programs import execution, tracing
+from programs import execution, signals, tracing
 from programs.conf import settings
 from programs.errors import WorkerLost
 from programs.models import Program
@@ -240,8 +240,9 @@ class Sweep:
         """Take the claim from a slot whose lease has run out; tell whether it is to be had now."""
         standing = lost.lose(counted=True, expired=True)
         with tracing.within(lost):
-            if standing is not Standing.LOST:
+            if standing is not Standing.LOST:  # nobody was quicker
                 tracing.lost(lost, counted=True)
+                execution.tell(signals.lease_lost, Program, program=lost, reason="expired")
             execution.announce(lost, standing, loss_of(lost, standing))
         lost.worker = None
         return standing is Standing.YIELDED

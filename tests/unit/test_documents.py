@@ -19,7 +19,7 @@ from programs.models import Ending
 from programs.models.transitions import Standing
 from programs.operations import retry_program, stop_program
 from tests.blocks import DOCUMENTS, EVERY_DOCUMENT, ROOT
-from tests.running import listening, run
+from tests.running import SLOT, claimed, crew, listening, run
 from tests.shell import PROJECT
 from tests.tables import MODELS
 
@@ -262,6 +262,8 @@ def test_every_signal_is_documented_with_what_it_sends() -> None:
         run("succeed")
         errored = run("fail")
         stop_program(retry_program(errored))
+        claimed("succeed", slot="gone/1.1", lease=-1.0)
+        crew().sweep.claim(SLOT, 60.0, at_most=1)
     assert documented == sent
     assert set(sent) == set(every)
 

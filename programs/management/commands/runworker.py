@@ -13,7 +13,7 @@ from django.db import connections
 
 from programs import logs
 from programs.conf import settings
-from programs.management.arguments import count, seconds
+from programs.management.arguments import count, port, seconds
 from programs.models.columns import DEFAULT_QUEUE
 from programs.redaction import redact_url
 from programs.transport.topology import broker_queue
@@ -57,6 +57,12 @@ class Command(BaseCommand):
         )
         parser.add_argument("--name", type=name, help="the first part of the worker's name")
         parser.add_argument(
+            "--health-port",
+            type=port,
+            metavar="N",
+            help="answer /healthz, /readyz and /metrics on this port of all addresses",
+        )
+        parser.add_argument(
             "--reload", action="store_true", help="start anew when the code changes"
         )
 
@@ -75,11 +81,22 @@ class Command(BaseCommand):
             burst=options["burst"],
             max_programs=options["max_programs"],
             reload=options["reload"],
+            health_port=options["health_port"],
         )
+        supervisor = self._supervisor(orders)
         self.stdout.write(banner(orders))
         self.stdout.flush()
         connections.close_all()
-        Supervisor(orders).run()
+        supervisor.run()
+
+    def _supervisor(self, orders: Orders) -> Supervisor:
+        try:
+            return Supervisor(orders)
+        except OSError as error:
+            raise CommandError(
+                f"argument --health-port: {orders.health_port} cannot be had "
+                f"({error.strerror or error}): give another, or end what listens there"
+            ) from error
 
     def _require_sound_settings(self) -> None:
         """End with what `manage.py check` says if it finds errors; warnings are left to it."""

@@ -1,0 +1,1 @@
+"""Metrics and health: what monitors and platforms ask for."""
