@@ -118,7 +118,7 @@ class Answer(BaseHTTPRequestHandler):
         return "programs"  # what runs here is nobody's business
 
     def log_message(self, format: str, *args: Any) -> None:
-        logger.debug(format, *args, extra={"action": "probed"})
+        logger.debug(format, *args, extra={"action": "probe_answered"})
 
 
 def listen(port: int) -> socket.socket:
