@@ -14,15 +14,27 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils.module_loading import import_string
 
-from programs import registry
+from programs import dialect, registry
 from programs.conf import settings
+from programs.errors import BrokerMisconfigured, BrokerUnavailable
 from programs.models import Program
+from programs.transport import probe
 
 ID = "programs."
 
 # Of the table of programs: the columns that it has had since its first migration, and by which any
 # release knows it. One that waits for a later migration is no stranger.
 KNOWN_BY = ("run_id", "jobs", "job_data", "step", "queue", "due_at", "epoch", "worker")
+
+
+# By which the table of Program Executor JS is known.
+ORIGINALS = {"run_id", "jobs", "step"}
+
+FREE_NAME = "Give PROGRAM_EXECUTOR['TABLE_NAME'] a name that is free."
+MOVE_ASIDE = (
+    "It is Program Executor JS's. Rename it, migrate, and take its programs over by `manage.py "
+    "importprograms --from-table NEW_NAME`; or give PROGRAM_EXECUTOR['TABLE_NAME'] another name."
+)
 
 
 @checks.register
@@ -90,11 +102,12 @@ def table_is_ours(
     missing = [name for name in KNOWN_BY if name not in there]
     if not missing:
         return []
+    is_originals = there >= ORIGINALS
     return [
         checks.Error(
             f"The table {named!r} in the database {settings.DATABASE!r} is not of this app: "
             f"it has no column {', '.join(missing)}.",
-            hint="Give PROGRAM_EXECUTOR['TABLE_NAME'] a name that is free.",
+            hint=MOVE_ASIDE if is_originals else FREE_NAME,
             id=f"{ID}E006",
         )
     ]
@@ -111,6 +124,31 @@ def _table_is_lost(connection: BaseDatabaseWrapper) -> list[checks.CheckMessage]
             id=f"{ID}E007",
         )
     ]
+
+
+@checks.register
+def queues_are_sound(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """E008: `QUEUES` says something about a queue that cannot be."""
+    return [checks.Error(told, hint=hint, id=f"{ID}E008") for told, hint in dialect.faults()]
+
+
+@checks.register(deploy=True)
+def queues_of_the_original_fit(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """E009: a queue is not on the broker as the original makes it, W004: that cannot be asked.
+
+    With `--deploy` alone: it goes over the network.
+    """
+    if queues_are_sound(app_configs):
+        return []
+    try:
+        found = probe.misfits(dialect.original_queues())
+    except BrokerMisconfigured as error:
+        found = [error]
+    except BrokerUnavailable as error:
+        told = f"The queues of the original could not be looked at: {error}"
+        hint = "See that the broker runs, and that AMQP_URL leads to it."
+        return [checks.Warning(told, hint=hint, id=f"{ID}W004")]
+    return [checks.Error(str(error), id=f"{ID}E009") for error in found]
 
 
 @checks.register

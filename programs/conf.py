@@ -92,6 +92,12 @@ class Settings:
     QUEUE_TYPE = Setting[str](
         "quorum", _one_of("quorum", "classic"), "'quorum' or 'classic'", "RabbitMQ's queue type."
     )
+    QUEUES = Setting[dict[str, dict[str, str]]](
+        {},
+        lambda value: isinstance(value, dict),
+        "a dictionary of queues",
+        "What is special about a queue: PROTOCOL, EXECUTED_BY and NAME, see docs/migrating.md.",
+    )
     TABLE_NAME = Setting[str](
         "programs",
         lambda value: _text(value) and value.isidentifier() and len(value) <= 19,

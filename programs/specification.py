@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from programs import data, registry, typed
+from programs import data, dialect, registry, typed
 from programs.conf import settings
 from programs.data import JsonObject
 from programs.errors import InvalidData, InvalidProgram
@@ -85,16 +85,36 @@ def checked(
         created_by=_optional_text("created_by", created_by),
         definition=_optional_text("definition", definition, DEFINITION_LENGTH),
     )
+    if program.is_nodes:
+        _refuse_what_node_cannot_execute(program)
     if program.idempotency_key is not None:
         program.content_hash = _content_hash(program)
     return program
 
 
+def _refuse_what_node_cannot_execute(program: Program) -> None:
+    if settings.AMQP_URL is None:
+        told = f"{program.queue!r} is executed by Node, and there is no broker: set AMQP_URL"
+        raise InvalidProgram("queue", told)
+    refuse_unsafe_numbers("program_data", program.program_data)
+    refuse_unsafe_numbers("job_data", program.job_data)
+
+
+def refuse_unsafe_numbers(field: str, value: Any) -> None:
+    """Refuse data with a whole number that Node would round."""
+    if place := dialect.unsafe_number(value, field):
+        told = f"is beyond ±{dialect.SAFE_INTEGER}, which Node cannot hold: give it as a text"
+        raise InvalidProgram(place, told)
+
+
 def fit(program: Program, data_class: type[Any] | None = None) -> Program:
     """Hold the data against what the jobs say of it, and fill in their defaults.
 
-    Behind the digest of what was asked for, which later defaults must not change.
+    Behind the digest of what was asked for, which later defaults must not change. Of the jobs that
+    Node executes nothing is known here.
     """
+    if program.is_nodes:
+        return program
     program.program_data, program.job_data = typed.checked_data(
         program.jobs, program.program_data, program.job_data, data_class=data_class
     )
@@ -158,7 +178,8 @@ def _moment(run_at: Any, using: str) -> datetime | None:
 
 
 def refuse_unknown_jobs(programs: Sequence[Program], using: str) -> None:
-    unknown = unknown_jobs({name for program in programs for name in program.jobs}, using)
+    here = [program for program in programs if not program.is_nodes]
+    unknown = unknown_jobs({name for program in here for name in program.jobs}, using)
     if unknown:
         raise InvalidProgram("jobs", str(registry.unknown(unknown[0])))
 

@@ -16,7 +16,7 @@ from programs.errors import IdempotencyConflict, InvalidProgram
 from programs.models import Program
 from programs.models.clock import database_now
 from programs.models.columns import DEFAULT_QUEUE
-from programs.transport.publisher import publish
+from programs.relay import publish
 
 BATCH = 500  # rows of one INSERT
 

@@ -16,7 +16,7 @@ from unittest.mock import patch
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from programs import registry, submission
+from programs import dialect, registry, submission
 from programs.conf import settings
 from programs.execution import carry
 from programs.lease import Lease
@@ -118,6 +118,7 @@ def run_due_programs() -> list[Program]:
 def _due() -> ProgramQuerySet:
     """Return what a worker of all queues might claim, oldest first."""
     waiting = Program.objects.open().unclaimed().filter(queue__isnull=False, due_at__lte=Utc())
+    waiting = waiting.exclude(queue__in=dialect.node_queues())
     return waiting.exclude(queue__in=Queue.objects.paused().names()).order_by("due_at", "pk")
 
 

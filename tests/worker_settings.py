@@ -1,5 +1,6 @@
 """The settings of processes that tests start: what differs comes from the environment."""
 
+import json
 import os
 
 from executor_project.settings import *  # noqa: F403
@@ -18,5 +19,7 @@ TASKS = {"default": {"BACKEND": "programs.tasks.ProgramsBackend", "QUEUES": ["de
 
 if "TEST_LEASE" in os.environ:
     PROGRAM_EXECUTOR["LEASE"] = float(os.environ["TEST_LEASE"])
+if "TEST_QUEUES" in os.environ:
+    PROGRAM_EXECUTOR["QUEUES"] = json.loads(os.environ["TEST_QUEUES"])
 if "TEST_QUEUE_NAME" in os.environ:
     PROGRAM_EXECUTOR["QUEUE_NAME"] = os.environ["TEST_QUEUE_NAME"]

@@ -37,6 +37,8 @@ def why(program: Program) -> Reason | None:
         return Reason("asked to stop; the next worker that looks at it ends it")
     if state is State.PAUSED:
         return Reason(f"paused{_by(program, Verb.PAUSE)} until it is resumed", needs_somebody=True)
+    if program.is_nodes:
+        return _nodes(program)
     if program.due_at is None or program.queue is None:
         text = "inserted by another program, which may be running it; a hint on a queue adopts it"
         return Reason(text, needs_somebody=True)
@@ -61,6 +63,18 @@ def span(seconds: float) -> str:
 
 
 # The kinds of waiting ------------------------------------------------------------------------
+
+
+def _nodes(program: Program) -> Reason:
+    """The original executes it."""
+    if program.due_at is None:
+        return Reason(f"sent to Node, which executes queue {program.queue}")
+    if program.state is State.SCHEDULED and program.run_at is not None:
+        return Reason(f"sent to Node at {_clock_time(program.due_at)}", program.due_at)
+    text = (
+        f"to be sent to Node, which executes queue {program.queue}: RabbitMQ has not taken it yet"
+    )
+    return Reason(text)
 
 
 def _held(program: Program, state: State) -> Reason:

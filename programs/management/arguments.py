@@ -25,6 +25,8 @@ from programs.redaction import MASK
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 SPAN = re.compile(rf"([0-9]{{1,9}})([{''.join(UNITS)}])")
 
+NAME_LENGTH = 80  # characters: queues have room for 100, workers' names for more parts
+
 STRAY_MASK = (
     f"holds a mask ({MASK}) at {{}}, and there is no secret to put in its place: give the secret, "
     "or leave it out"
@@ -36,6 +38,13 @@ def run_id(text: str) -> str:
     """Return what may be a run id, for argparse."""
     if not text.strip() or not text.isprintable() or len(text) > 255:
         raise ArgumentTypeError(f"{text!r} is no run id")
+    return text
+
+
+def name(text: str) -> str:
+    """Return a name of a queue or a worker that fits into the tables' columns, for argparse."""
+    if not text.strip() or not text.isprintable() or len(text) > NAME_LENGTH:
+        raise ArgumentTypeError(f"{text!r} is no name of 1 to {NAME_LENGTH} characters")
     return text
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 
+from programs import dialect
 from programs.conf import settings
 from programs.data import JsonObject
 from programs.models.clock import Utc, now
@@ -95,6 +96,11 @@ class Columns(models.Model):
     def alias(self) -> str:
         """Return the alias of the database that this instance came from."""
         return self._state.db or settings.DATABASE
+
+    @property
+    def is_nodes(self) -> bool:
+        """Tell whether the original executes it, and Python never."""
+        return dialect.node_executes(self.queue)
 
     @property
     def job(self) -> str:

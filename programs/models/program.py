@@ -15,6 +15,7 @@ from programs.models.claiming import adopting, claiming
 from programs.models.clock import Utc
 from programs.models.compiled import Rows
 from programs.models.persistence import again_if_victim, brief_transaction
+from programs.models.sending import Sending
 from programs.models.state import CLAIMED, OPEN, State, where
 from programs.models.steering import Steering
 from programs.models.transitions import Transitions
@@ -152,7 +153,7 @@ def _index(name: str, *fields: str, only: Q | None = None) -> models.Index:
     return models.Index(fields=fields, name=f"{settings.TABLE_NAME}_{name}_idx", condition=only)
 
 
-class Program(Transitions, Steering, Waiting):
+class Program(Transitions, Steering, Sending, Waiting):
     """One program. The row is the truth about it; everything else is a hint."""
 
     objects = ProgramManager.from_queryset(ProgramQuerySet)()

@@ -20,6 +20,8 @@ from programs.models.state import OPEN
 # A row that another program inserted becomes ours once an operator sets it going.
 ADOPTED = {"queue": Coalesce(F("queue"), Value(DEFAULT_QUEUE))}
 
+STOPPED_BY_HAND = "stopped by an operator"
+
 REOPENED = {
     **ADOPTED,
     "errored_at": None,
@@ -38,7 +40,12 @@ class Steering(Columns):
         abstract = True
 
     def stop(self) -> bool:
-        """End an unclaimed program now; ask the slot that holds a claimed one to end it."""
+        """End an unclaimed program now; ask the slot that holds a claimed one to end it.
+
+        One that the original executes is ended in its own way: it throws away what has errored.
+        """
+        if self.is_nodes:
+            return self._steer(errored_at=Utc(), error_message=STOPPED_BY_HAND, due_at=None)
         asked = {"stop_requested_at": Coalesce(F("stop_requested_at"), Utc())}
         if self.worker is None:
             return self._steer(**asked, stopped_at=Utc(), due_at=None)

@@ -16,8 +16,9 @@ from programs.definition.code import registered_definitions
 from programs.errors import InvalidData, InvalidProgram, OperationRefused, ProgramNotFound
 from programs.models import Program, State, Verb
 from programs.models.persistence import again_if_victim
+from programs.relay import publish
 from programs.signature import Signature, told
-from programs.transport.publisher import publish
+from programs.specification import refuse_unsafe_numbers
 
 TRIES = 20  # re-readings of a program that changes faster than it can be steered
 
@@ -40,6 +41,8 @@ NEEDS_JOBS = CLAIMED_IS_REFUSED  # rows may be others' work, with jobs that are 
 
 def is_allowed(verb: Verb, program: Program) -> bool:
     """Tell whether `verb` can be done to the program as this instance holds it."""
+    if program.is_nodes and program.state is not State.ERRORED:
+        return verb is Verb.STOP and program.state in ALLOWED[verb]
     held = program.worker is not None and verb in CLAIMED_IS_REFUSED
     jobless = not isinstance(program.jobs, list) and verb in NEEDS_JOBS
     return program.state in ALLOWED[verb] and not held and not jobless
@@ -132,6 +135,9 @@ def edit_data(
                 raise InvalidProgram("job_data", f"has data for {name!r}, none of the jobs")
             if not isinstance(own, dict):
                 raise InvalidProgram(f"job_data.{name}", "must be a JSON object (a dict)")
+        if current.is_nodes:
+            refuse_unsafe_numbers("program_data", new_program_data)
+            refuse_unsafe_numbers("job_data", new_job_data)
         new_program_data, new_job_data = _fitted(current, new_program_data, new_job_data)
         before = {"program_data": current.program_data, "job_data": current.job_data}
         after = {"program_data": new_program_data, "job_data": new_job_data}
@@ -205,6 +211,8 @@ def _act(
 def _standing(program: Program) -> str:
     """Tell its state, who holds it, and who did something to it last: two may act at once."""
     holder = f", held by {program.worker}" if program.worker else ""
+    if program.is_nodes:
+        holder += f", executed by Node through queue {program.queue}"
     if not isinstance(program.jobs, list):
         holder += ", and its jobs are no list"
     last = program.operations.last()

@@ -54,10 +54,13 @@ ADVICE = {
     403: "give the user this permission, or use another user in AMQP_URL",
     404: "is a node of the cluster down?",
     405: "another connection has the queue for itself: end it, or set another QUEUE_NAME",
-    406: "the queue exists with other arguments: set QUEUE_TYPE or QUEUE_NAME to match it, "
+    406: "the queue exists with other arguments: set QUEUE_TYPE, QUEUE_NAME or QUEUES to match it, "
     "or delete it when it is empty",
     530: "create the virtual host, or name another one in AMQP_URL",
 }
+
+# The original's queues are of a kind that RabbitMQ refuses from 4.3 on, unless told otherwise.
+TRANSIENT_QUEUES = "transient_nonexcl_queues"
 
 # pika tells each failure in up to six lines and two tracebacks at ERROR. It is told once, here.
 # A level that a project has set for pika's loggers is left alone.
@@ -142,6 +145,11 @@ def in_our_words(error: BaseException, given: pika.connection.Parameters) -> Bro
             f"{broker} refuses virtual host {given.virtual_host!r} to user {user!r} "
             f"({code}): {text}; {ADVICE[530]}"
         )
+    if TRANSIENT_QUEUES in text:
+        return BrokerMisconfigured(
+            f"{broker} takes no queues like the original's, which are not durable ({code}): set "
+            f"deprecated_features.permit.{TRANSIENT_QUEUES} = true in rabbitmq.conf"
+        )
     if code in ADVICE:
         return BrokerMisconfigured(f"{broker} refuses ({code}): {text}; {ADVICE[code]}")
     if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
@@ -215,11 +223,18 @@ class Outage:
     """How long to wait before a connection is tried again, and what is said meanwhile.
 
     The same trouble is said once, however often it is met; its end is said as well.
+    `meanwhile`: what becomes of the work as long as it lasts.
     """
 
-    def __init__(self, logger: logging.Logger, action: str) -> None:
+    def __init__(
+        self,
+        logger: logging.Logger,
+        action: str,
+        meanwhile: str = "work goes on through the database",
+    ) -> None:
         self._logger = logger
         self._action = action
+        self._meanwhile = meanwhile
         self._said = ""
         self._delay = FIRST_DELAY
         self._up_since: float | None = None
@@ -232,8 +247,9 @@ class Outage:
             level = logging.ERROR if misconfigured else logging.WARNING
             self._logger.log(
                 level,
-                "%s; work goes on through the database.",
+                "%s; %s.",
                 error,
+                self._meanwhile,
                 extra={"action": f"{self._action}_failed"},
             )
         # A broker that takes connections only to drop them must not be met with a storm of them.

@@ -33,7 +33,7 @@ def main() -> None:
     django.setup()
 
     # Only now: these need the apps.
-    from programs import logs
+    from programs import logs, relay
     from programs.conf import settings
     from programs.scheduling.firing import Clock, fire_due
     from programs.transport.consumer import Consumer
@@ -58,9 +58,11 @@ def main() -> None:
     if plan.burst:
         catch_up()  # there may be no other worker: what is missing runs in this one
         fire_due()
+        relay.wake()
     else:
         webhooks.start()
         clock.start()
+        relay.keep_looking()
     crew.start()
     os.write(answers, READY)
     for reporter in reporters:

@@ -27,7 +27,7 @@ README = ROOT / "README.md"
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 
-BROKER_ACTIONS = ("consume", "publish")
+BROKER_ACTIONS = ("consume", "publish", "relay")
 
 # Of specification.md, all of them, two slips of the pen ("Progam", "consturctor") corrected.
 HEADINGS = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
 from typing import Any
 
 from django.apps import apps
@@ -11,22 +10,16 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.db import connections
 
-from programs import logs
+from programs import dialect, logs
+from programs.checks import table_is_ours
 from programs.conf import settings
-from programs.management.arguments import count, port, seconds
+from programs.errors import BrokerMisconfigured, BrokerUnavailable
+from programs.management.arguments import count, name, port, seconds
 from programs.models.columns import DEFAULT_QUEUE
 from programs.redaction import redact_url
+from programs.transport import probe
 from programs.transport.topology import broker_queue
 from programs.worker.supervisor import Orders, Supervisor, unique_name
-
-NAME_LENGTH = 80  # characters: queues have room for 100, workers' names for more parts
-
-
-def name(text: str) -> str:
-    """Return a name that fits into the tables' columns, for argparse."""
-    if not text.strip() or not text.isprintable() or len(text) > NAME_LENGTH:
-        raise ArgumentTypeError(f"{text!r} is no name of 1 to {NAME_LENGTH} characters")
-    return text
 
 
 class Command(BaseCommand):
@@ -71,9 +64,11 @@ class Command(BaseCommand):
         logs.configure(worker)
         self._require_sound_settings()
         self._require_tables()
+        queues = tuple(dict.fromkeys(options["queue"] or [DEFAULT_QUEUE]))
+        self._require_queues(queues, hinted=not options["burst"])
         timeout = options["shutdown_timeout"]
         orders = Orders(
-            queues=tuple(dict.fromkeys(options["queue"] or [DEFAULT_QUEUE])),
+            queues=queues,
             threads=options["threads"] or settings.THREADS,
             processes=options["processes"] or settings.PROCESSES,
             shutdown_timeout=settings.SHUTDOWN_TIMEOUT if timeout is None else timeout,
@@ -108,15 +103,34 @@ class Command(BaseCommand):
         connection = connections[settings.DATABASE]
         try:
             tables = connection.introspection.table_names()
+            strangers = table_is_ours(None, databases=[settings.DATABASE])
         except DatabaseError:
             connection.close()
             return
+        for found in strangers:
+            raise CommandError(f"{found.msg} {found.hint}")
         for model in apps.get_app_config("programs").get_models():
             if (table := model._meta.db_table) not in tables:
                 raise CommandError(
                     f"the database {settings.DATABASE!r} has no table {table!r}: "
                     "run `python manage.py migrate` first"
                 )
+
+    def _require_queues(self, queues: tuple[str, ...], *, hinted: bool) -> None:
+        """Refuse queues that Node executes, and those of its that are not as it makes them."""
+        for queue in filter(dialect.node_executes, queues):
+            raise CommandError(
+                f"queue {queue!r} is executed by Node (PROGRAM_EXECUTOR['QUEUES']): leave it out "
+                "of --queue, or let its EXECUTED_BY be 'python' once no Node consumes it"
+            )
+        try:
+            found = probe.misfits(queues) if hinted else []
+        except BrokerUnavailable:
+            return  # it is waited for, as by all that works with it
+        except BrokerMisconfigured as error:
+            found = [error]
+        for misfit in found:
+            raise CommandError(str(misfit))
 
 
 def banner(orders: Orders) -> str:
