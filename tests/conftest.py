@@ -66,8 +66,8 @@ def tables(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterato
             before = connection.settings_dict["NAME"]
             is_made = str(before).startswith(("test_", "file:memorydb"))
             if not is_made:
-                # Django 6.1 never serializes what is there, and warns of who says so.
-                kept = {} if django.VERSION >= (6, 1) else {"serialize": False}
+                # Django 6 never serializes what is there, and warns of who says so.
+                kept = {} if django.VERSION >= (6, 0) else {"serialize": False}
                 connection.creation.create_test_db(verbosity=0, autoclobber=True, **kept)
                 stack.callback(connection.creation.destroy_test_db, before, verbosity=0)
         yield
