@@ -47,6 +47,9 @@ def test_a_fresh_project_needs_no_setting_but_the_app(project: Project) -> None:
 
     assert "looks into the database only" in first_line
     assert project.shell(LOOK) == GREETED
+    project.configure("STATIC_ROOT = BASE_DIR / 'collected'")
+    project.manage("collectstatic", "--noinput")
+    assert (project.folder / "collected" / "programs" / "console.css").stat().st_size
 
 
 def test_with_a_broker_the_hint_is_consumed(project: Project, rabbitmq: RabbitMQ) -> None:
@@ -187,12 +190,6 @@ def test_own_users_databases_time_and_admin_site_under_wsgi_and_asgi(
                 "SELECT name FROM sqlite_master WHERE name IN ('runs', 'runs_attempt')"
             )
             assert sorted(found) == tables
-
-
-def test_static_files_of_the_console_are_collected(minded_project: Project) -> None:
-    minded_project.configure("STATIC_ROOT = BASE_DIR / 'collected'")
-    minded_project.manage("collectstatic", "--noinput")
-    assert (minded_project.folder / "collected" / "programs" / "console.css").stat().st_size
 
 
 # What is wrong is told ----------------------------------------------------------------------
