@@ -23,7 +23,15 @@ from programs.models.columns import NAME_LENGTH
 
 BUILT_IN = ("programs.bulk", "programs.webhooks")  # the engine's own jobs: every worker knows them
 
-OWN = os.path.join(os.path.dirname(__file__), "")  # the folder of the engine's files
+# Parts of the paths of files that a job's module goes through while it is imported: the import
+# system's, the engine's, those of the framework of tasks, and what a dataclass generates.
+PASSED_THROUGH = (
+    "importlib",
+    "<string>",
+    os.path.join(os.path.dirname(__file__), ""),
+    os.path.join(os.sep, "django", "tasks", ""),
+    os.path.join(os.sep, "django_tasks", ""),
+)
 
 JobT = TypeVar("JobT", bound=type[Job])
 
@@ -151,13 +159,12 @@ def _import(name: str) -> ModuleType | None:
         return importlib.import_module(name)
     except Exception as error:  # noqa: BLE001 (a module may raise anything; checks tell)
         frames = traceback.extract_tb(error.__traceback__)
-        # The user's own line: neither the import system's nor one of `register` and its like.
+        # The user's own line, and not the one of `register` or `@task` that refuses it.
         outside = [
-            frame
-            for frame in frames
-            if "importlib" not in frame.filename and not frame.filename.startswith(OWN)
-        ] or frames
-        place = f"{outside[-1].filename}:{outside[-1].lineno}"
+            frame for frame in frames if not any(part in frame.filename for part in PASSED_THROUGH)
+        ]
+        innermost = (outside or frames)[-1]
+        place = f"{innermost.filename}:{innermost.lineno}"
         if isinstance(error, SyntaxError) and error.filename:
             place = f"{error.filename}:{error.lineno}"
         _failures[name] = ImportFailure(name, f"{type(error).__name__}: {error}", place)

@@ -267,6 +267,18 @@ def test_the_tasks_of_every_app_are_found(tmp_path: Path) -> None:
     )
 
 
+def test_a_task_that_is_refused_fails_the_check_with_the_line_that_makes_it(
+    tmp_path: Path,
+) -> None:
+    broken = tmp_path / "shop" / "jobs.py"
+    broken.parent.mkdir()
+    broken.write_text(SHOP_TASKS.format(name="later").replace("@task", "@task(priority=5)"))
+    done = run_project(tmp_path, OURS)
+    assert done.returncode == 1
+    assert "(programs.E010) The jobs in shop.jobs cannot be imported" in done.stderr
+    assert f"Mend {broken}:4." in done.stderr
+
+
 def test_modules_of_tasks_are_left_alone_where_tasks_are_not_ours(tmp_path: Path) -> None:
     framework = type(tasks.add).__module__.partition(".base")[0]
     done = run_project(tmp_path, f"{framework}.backends.immediate.ImmediateBackend")
