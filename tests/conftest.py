@@ -40,6 +40,12 @@ def django_db_modify_db_settings(request: pytest.FixtureRequest) -> None:
         databases.lead_to(server.url)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-snapshots", action="store_true", help="write those of tests/compiled anew"
+    )
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is about a database that this session does not test."""
     left_out = [item for item in items if not _is_for_this_session(item)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import reduce
+from operator import or_
 
-from django.db.models import Subquery
+from django.db.models import Q, Subquery
 
 from programs.conf import settings
 from programs.inspection.statistics import Timed
@@ -48,10 +49,11 @@ def newest_runs(definition: str, limit: int, using: str | None = None) -> list[P
 
 def last_runs(definitions: Iterable[str], using: str | None = None) -> dict[str, Program]:
     """Return the newest program of each of these definitions that has one, in one query."""
-    newest: list[Any] = [Subquery(_runs(name, using).values("pk")[:1]) for name in definitions]
+    # Not `pk__in`: MySQL takes no LIMIT inside of IN.
+    newest = [Q(pk=Subquery(_runs(name, using).values("pk")[:1])) for name in definitions]
     if not newest:
         return {}
-    rows = Program.objects.using(using or settings.DATABASE).filter(pk__in=newest)
+    rows = Program.objects.using(using or settings.DATABASE).filter(reduce(or_, newest))
     return {str(program.definition): program for program in rows.defer(*LARGE)}
 
 

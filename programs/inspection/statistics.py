@@ -45,6 +45,13 @@ class Minute(TruncMinute):
         text, params = compiler.compile(self.lhs)
         return f"SUBSTR({text}, 1, 16) || ':00'", tuple(params)
 
+    def as_redshift(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
+    ) -> tuple[str, tuple[str | int, ...]]:
+        # Its backend knows Django's call of before 4.2. Sessions are in UTC.
+        moment, params = compiler.compile(self.lhs)
+        return f"DATE_TRUNC('minute', {moment})", tuple(params)
+
 
 @dataclass
 class Period:

@@ -120,6 +120,15 @@ class Migration(migrations.Migration):
                 ("message", models.CharField(max_length=255, null=True)),
                 ("by", models.CharField(max_length=255, null=True)),
                 ("created_at", models.DateTimeField(db_default=programs.models.clock.Utc())),
+                (
+                    "schedule",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="ticks",
+                        to="programs.schedule",
+                    ),
+                ),
             ],
             options={
                 "db_table": f"{settings.TABLE_NAME}_tick",
@@ -188,16 +197,6 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.SET_NULL,
                 related_name="ticks",
                 to="programs.program",
-            ),
-        ),
-        migrations.AddField(
-            model_name="tick",
-            name="schedule",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="ticks",
-                to="programs.schedule",
             ),
         ),
         migrations.AlterUniqueTogether(

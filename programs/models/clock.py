@@ -111,5 +111,32 @@ class Utc(Func):
             return "UTC_TIMESTAMP(6)", []
         return "UTC_TIMESTAMP(6) + INTERVAL ROUND(%s * 1000000) MICROSECOND", [self.after]
 
+    # These three are compiled and held against snapshots; no server has run them here.
+
+    def as_microsoft(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
+    ) -> tuple[str, list[Any]]:
+        if not self.after:
+            return "SYSUTCDATETIME()", []
+        # DATEADD counts in 32 bits: milliseconds alone would reach no further than 24 days.
+        seconds = "DATEADD(SECOND, CAST(FLOOR(%s) AS INT), SYSUTCDATETIME())"
+        rest = "CAST((%s - FLOOR(%s)) * 1000 AS INT)"
+        return f"DATEADD(MILLISECOND, {rest}, {seconds})", [self.after] * 3
+
+    def as_oracle(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
+    ) -> tuple[str, list[Any]]:
+        if not self.after:
+            return "SYS_EXTRACT_UTC(SYSTIMESTAMP)", []
+        return "SYS_EXTRACT_UTC(SYSTIMESTAMP) + NUMTODSINTERVAL(%s, 'SECOND')", [self.after]
+
+    def as_redshift(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
+    ) -> tuple[str, list[Any]]:
+        # In the session's zone, which is UTC. PostgreSQL's own clocks are the leader node's alone.
+        if not self.after:
+            return "SYSDATE", []
+        return "SYSDATE + %s * INTERVAL '1 second'", [self.after]
+
 
 NOW = Utc()
