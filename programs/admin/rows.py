@@ -73,6 +73,8 @@ def remark(program: Program) -> str:
         said = f"retry {program.step_retry_count}{limit}"
     elif state is State.WAITING and program.queue is None:
         said = "inserted by another program"
+    elif state is State.WAITING and program.is_nodes:
+        said = "executed by Node"
     elif state is State.WAITING and program.losses:
         said = "its worker was lost"
     else:

@@ -61,14 +61,14 @@ def claiming(queryset: ProgramQuerySet, queues: Sequence[str], lease: float) -> 
 
 
 def adopting(queryset: ProgramQuerySet) -> Statement:
-    """Return the statement that takes a row that another program inserted, given run id and queue.
+    """Return the statement that takes a row that only a hint makes due, given run id and queue.
 
     Each refused hint asks for it: mostly its program was claimed already.
     """
 
     def statement() -> Statement:
         text = queryset.model._meta.get_field("run_id")
-        rows = queryset.filter(run_id=Given(0, text)).adoptable()
+        rows = queryset.filter(run_id=Given(0, text)).adoptable(into=Given(1, text))
         return compiled.update(rows, queue=Given(1, text), due_at=Utc(), updated_at=Utc())
 
     return compiled.kept(queryset.db, ("adopt",), statement)

@@ -81,9 +81,15 @@ class ProgramQuerySet(models.QuerySet["Program"]):
         """Those claimed by these slots, whether or not the lease has run out."""
         return self.filter(worker__in=slots)
 
-    def adoptable(self) -> ProgramQuerySet:
-        """Those that another program inserted into the table, and that nothing has touched."""
-        return self.filter(OPEN, queue__isnull=True, due_at__isnull=True, worker__isnull=True)
+    def adoptable(self, into: Any = None) -> ProgramQuerySet:
+        """Those that another program inserted into the table, and that nothing has touched.
+
+        `into`: with those of this queue that were sent to the original, which executes it no more.
+        """
+        inserted = Q(queue__isnull=True)
+        if into is not None:
+            inserted |= Q(queue=into, paused_at__isnull=True)
+        return self.filter(OPEN, inserted, due_at__isnull=True, worker__isnull=True)
 
     def claim(self, slot: str, lease: float) -> Program | None:
         """Claim the one selected program for `slot`, or return None if it is not to be had.

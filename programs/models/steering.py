@@ -42,9 +42,10 @@ class Steering(Columns):
     def stop(self) -> bool:
         """End an unclaimed program now; ask the slot that holds a claimed one to end it.
 
-        One that the original executes is ended in its own way: it throws away what has errored.
+        One that the original executes, or has inserted, is ended in its own way: it throws away
+        what has errored.
         """
-        if self.is_nodes:
+        if self.is_nodes or self.queue is None:
             return self._steer(errored_at=Utc(), error_message=STOPPED_BY_HAND, due_at=None)
         asked = {"stop_requested_at": Coalesce(F("stop_requested_at"), Utc())}
         if self.worker is None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 from django.core import checks
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
 from django.db import connections
 
@@ -67,6 +67,25 @@ def test_the_originals_table_is_not_ours_either(bookkeeping: str) -> None:
     with strangers_table(bookkeeping, columns):
         (error,) = found(bookkeeping)
     assert error.msg.endswith("it has no column queue, due_at, epoch, worker.")
+
+
+def test_what_to_do_with_the_originals_table_is_told_by_check_and_worker(bookkeeping: str) -> None:
+    with strangers_table(bookkeeping, "id integer, run_id varchar(255), jobs text, step integer"):
+        (error,) = found(bookkeeping)
+        with pytest.raises(CommandError, match="importprograms --from-table"):
+            call_command("runworker")
+    assert "Rename it, migrate" in str(error.hint)
+
+
+def test_a_worker_does_not_start_before_the_migration_that_it_needs(bookkeeping: str) -> None:
+    rename = f"ALTER TABLE {Program._meta.db_table}_worker RENAME COLUMN"
+    with connections[bookkeeping].cursor() as cursor:
+        cursor.execute(f"{rename} version TO later")
+        try:
+            with pytest.raises(CommandError, match="has no version in table .*migrate` first"):
+                call_command("runworker")
+        finally:
+            cursor.execute(f"{rename} later TO version")
 
 
 def test_a_table_name_that_was_changed_after_migrate_is_told(bookkeeping: str) -> None:

@@ -21,6 +21,8 @@ from programs.transport import probe
 from programs.transport.topology import broker_queue
 from programs.worker.supervisor import Orders, Supervisor, unique_name
 
+MIGRATE = "run `python manage.py migrate` first"
+
 
 class Command(BaseCommand):
     requires_system_checks = ()  # handle() does, so that its first line is not a warning
@@ -99,22 +101,25 @@ class Command(BaseCommand):
             self.check()
 
     def _require_tables(self) -> None:
-        """Say what to do where the tables are missing; a database that is away is waited for."""
+        """Say what to do where tables do not fit; a database that is away is waited for."""
         connection = connections[settings.DATABASE]
+        introspection = connection.introspection
+        where = f"the database {settings.DATABASE!r}"
         try:
-            tables = connection.introspection.table_names()
-            strangers = table_is_ours(None, databases=[settings.DATABASE])
+            for found in table_is_ours(None, databases=[settings.DATABASE]):
+                raise CommandError(f"{found.msg} {found.hint}")
+            tables = introspection.table_names()
+            for model in apps.get_app_config("programs").get_models():
+                if (table := model._meta.db_table) not in tables:
+                    raise CommandError(f"{where} has no table {table!r}: {MIGRATE}")
+                with connection.cursor() as cursor:
+                    described = introspection.get_table_description(cursor, table)
+                wanted = {str(field.column) for field in model._meta.concrete_fields}
+                if missing := wanted - {column.name for column in described}:
+                    lacks = ", ".join(sorted(missing))
+                    raise CommandError(f"{where} has no {lacks} in table {table!r}: {MIGRATE}")
         except DatabaseError:
             connection.close()
-            return
-        for found in strangers:
-            raise CommandError(f"{found.msg} {found.hint}")
-        for model in apps.get_app_config("programs").get_models():
-            if (table := model._meta.db_table) not in tables:
-                raise CommandError(
-                    f"the database {settings.DATABASE!r} has no table {table!r}: "
-                    "run `python manage.py migrate` first"
-                )
 
     def _require_queues(self, queues: tuple[str, ...], *, hinted: bool) -> None:
         """Refuse queues that Node executes, and those of its that are not as it makes them."""

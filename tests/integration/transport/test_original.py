@@ -180,6 +180,41 @@ def test_what_could_not_be_sent_waits_in_its_row(
 
 
 @on_postgresql
+def test_what_is_created_while_the_broker_is_down_is_sent_once_it_is_back(
+    rabbitmq: RabbitMQ, js: str, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    up = settings.PROGRAM_EXECUTOR
+    settings.PROGRAM_EXECUTOR = {**up, "AMQP_URL": "amqp://guest:guest@127.0.0.1:1/"}
+    program = create_program(["first_job"], queue="to_node")
+    eventually(lambda: "programs for Node wait in the database" in caplog.text)
+
+    settings.PROGRAM_EXECUTOR = up
+
+    assert sent(program).due_at is None
+    assert len(messages(rabbitmq, f"{js}-to")) == 1
+
+
+@on_postgresql
+def test_what_was_sent_to_node_is_carried_on_by_python_once_that_executes_the_queue(
+    rabbitmq: RabbitMQ, js: str, settings: Any
+) -> None:
+    program = sent(create_program(["noop", "count"], queue="to_node"))
+    Program.objects.filter(pk=program.pk).update(step=1)  # Node has come so far
+    ((body, _),) = messages(rabbitmq, f"{js}-to")
+    queues = {**settings.PROGRAM_EXECUTOR["QUEUES"]}
+    queues["to_node"] = {**queues["to_node"], "EXECUTED_BY": "python"}
+    settings.PROGRAM_EXECUTOR = {**settings.PROGRAM_EXECUTOR, "QUEUES": queues}
+
+    assert not Program.objects.adopt(body["runId"], "default")
+    assert Program.objects.adopt(body["runId"], "to_node")
+
+    claimed = Program.objects.claim_named(program.run_id, ["to_node"], "tests/1.1", 60.0)
+    assert claimed is not None
+    assert claimed.step == 1
+    assert not Program.objects.adopt(body["runId"], "to_node")
+
+
+@on_postgresql
 def test_what_another_process_is_sending_is_left_to_it(js: str) -> None:
     program = Program.objects.create(jobs=["first_job"], queue="to_node", due_at=LONG_AGO)
     seen = fresh(program)
