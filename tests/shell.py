@@ -130,6 +130,8 @@ def _make(arguments: list[str]) -> Iterator[str]:
 
 def _pip(arguments: list[str]) -> Iterator[str]:
     for requirement in arguments[1:]:
+        if requirement.endswith(".txt") and (ROOT / requirement).exists():
+            continue
         name, _, extras = requirement.partition("[")
         known = ("program-executor", PROJECT["name"])
         if not requirement.startswith("-") and Path(name).name not in known:

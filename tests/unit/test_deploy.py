@@ -15,6 +15,7 @@ import kubernetes_validate
 import pytest
 from django.urls import resolve
 
+import programs
 from programs.conf import settings
 from tests.deploying import (
     DEPLOY,
@@ -137,6 +138,7 @@ def test_every_manifest_is_listed() -> None:
     (listed,) = documents(KUBERNETES / "kustomization.yaml")
     files = {path.name for path in KUBERNETES.glob("*.yaml")} - {"kustomization.yaml"}
     assert set(listed["resources"]) == files
+    assert [image["newTag"] for image in listed["images"]] == [programs.__version__]
 
 
 @manifest
