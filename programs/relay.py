@@ -20,7 +20,7 @@ from programs.errors import BrokenProgram, BrokerMisconfigured, BrokerUnavailabl
 from programs.models import Program, Queue
 from programs.models.clock import Utc
 from programs.models.deadlines import answer_expected
-from programs.models.persistence import TRANSIENT_ERRORS
+from programs.models.persistence import TRANSIENT_ERRORS, note_failure
 from programs.models.program import ProgramQuerySet
 from programs.transport import publisher
 from programs.transport.connection import Outage
@@ -120,7 +120,7 @@ def _send(program: Program, sender: Sender) -> bool:
 
 
 class Relay(threading.Thread):
-    """The thread that sends; one a process, and its connections last only while it sends."""
+    """The thread that sends; one a process."""
 
     def __init__(self) -> None:
         super().__init__(name="program-executor-relay", daemon=True)
@@ -164,6 +164,7 @@ class Relay(threading.Thread):
         except (BrokerUnavailable, BrokerMisconfigured) as error:
             return self._outage.failed(error)
         except TRANSIENT_ERRORS as error:
+            note_failure(settings.DATABASE)
             logger.warning(
                 "the database does not say what to send to Node, trying again: %s",
                 str(error).strip(),
@@ -174,7 +175,8 @@ class Relay(threading.Thread):
             logger.exception("The relay to Node failed.", extra={"action": "relay_failed"})
             return AFTER_TROUBLE
         finally:
-            connections[settings.DATABASE].close()
+            if self._interval is None:  # it may be long until the next look
+                connections[settings.DATABASE].close()
             reset_queries()
         return 0.0
 

@@ -58,6 +58,17 @@ def test_what_node_creates_is_executed_by_a_worker(site: Site, rabbitmq: RabbitM
     assert errored.step == 1
 
 
+def test_a_command_that_creates_a_program_for_node_has_sent_it_when_it_ends(
+    site: Site, rabbitmq: RabbitMQ, js: str
+) -> None:
+    run_id = site.manage("createprogram", "first_job", "--queue", "to_node").strip()
+
+    (body, _), *others = messages(rabbitmq, f"{js}-to")
+    assert body == {"jobs": ["first_job"], "programData": {}, "runId": run_id}
+    assert others == []
+    assert Program.objects.get(run_id=run_id).due_at is None
+
+
 def test_a_worker_sends_to_node_what_its_creator_could_not(
     site: Site, rabbitmq: RabbitMQ, js: str
 ) -> None:

@@ -13,6 +13,7 @@ from programs.inspection import why
 from programs.models import Program, State
 from programs.submission import create_program, create_programs
 from programs.testing import run_due_programs
+from tests.commands import manage
 from tests.console import page_of
 from tests.running import fresh
 
@@ -158,3 +159,13 @@ def test_what_node_inserted_is_stopped_in_its_own_way() -> None:
     program = Program.objects.create(jobs=["first_job"], queue=None)
     stopped = operations.stop_program(program)
     assert (stopped.state, stopped.error_message) == (State.ERRORED, "stopped by an operator")
+
+
+@pytest.mark.django_db
+def test_the_monitor_hears_of_what_is_not_sent(to_node: str) -> None:
+    create_program(["first_job"], queue=to_node)
+    assert "queue to_node: 1 due, and not sent to Node yet" in manage("programsstatus").err
+
+    Program.objects.update(due_at=None)
+
+    assert manage("programsstatus").status == 0

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from programs import dialect
 from programs.conf import settings
 from programs.inspection import Count, counts, span
 from programs.inspection.queues import CLAIMS_AT_MOST, WORKERS_AT_MOST, QueueFacts, Queues, queues
@@ -57,7 +58,9 @@ class Status:
             if queue.paused_at is not None or age is None:
                 continue
             name = in_one_line(queue.name)
-            if not queue.workers:
+            if dialect.node_executes(queue.name):
+                yield f"queue {name}: {_shown(queue.due)} due, and not sent to Node yet"
+            elif not queue.workers:
                 yield f"queue {name}: {_shown(queue.due)} due, and no live worker serves it"
             if max_wait is not None and age > max_wait:
                 yield f"queue {name}: the oldest has waited for {span(age)}, over {max_wait:g} s"
