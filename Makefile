@@ -7,7 +7,7 @@ PYTEST = $(BIN)/python -m pytest
 # Newest first; PYTHON= names another.
 PYTHONS = python3.14 python3.13 python3.12 python3.11 python3
 
-.PHONY: help run test coverage lint audit format faults bench scale docs screenshots changelog hooks wheel clean
+.PHONY: help run test test-databases test-all coverage lint audit format faults bench scale docs screenshots changelog hooks wheel clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +21,14 @@ test: lint ## check style, types, floors and migrations, then run every test
 	@$(PYTEST) --ignore tests/faults
 	@$(BIN)/python -m pytest tests/faults/test_kills.py
 	@$(BIN)/python -m pytest tests/faults -n 3 --dist loadfile --ignore tests/faults/test_kills.py
+
+# The drivers need a compiler, so they stay out of what everybody installs.
+test-databases: $(VENV)/.databases ## run the suite on each database, say of seven what is proven (ONLY=mariadb)
+	@$(VENV)/databases/bin/python -m tests.servers --install mariadb
+	@$(VENV)/databases/bin/python -m tests.proof $(ONLY)
+
+test-all: $(VENV)/.tests ## run the tests on every Python and Django that there is (ONLY=tests/unit)
+	@$(BIN)/nox --non-interactive -- $(ONLY)
 
 # Workers and web servers are measured as well, down to the last child; the faults kill too many.
 coverage: $(VENV)/.tests ## the same, and hold that at least 95 % of programs was run, branches counted
@@ -103,6 +111,17 @@ $(VENV)/.tests: requirements-dev.txt requirements.txt $(VENV)/.made
 	@echo "Installing requirements-dev.txt into $(VENV)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/.runs
+
+# What is compiled needs a compiler and a library of the system: they come first.
+$(VENV)/.databases: requirements-databases.txt requirements-dev.txt requirements.txt $(VENV)/.tests
+	@$(BIN)/python -m tests.servers --install mariadb
+	@echo "Installing requirements-databases.txt into $(VENV)/databases"
+	@$(BIN)/python -m venv --clear $(VENV)/databases
+	@$(VENV)/databases/bin/pip install --quiet --disable-pip-version-check \
+	    -r requirements-databases.txt
+	@$(VENV)/databases/bin/pip install --quiet --disable-pip-version-check --no-deps \
+	    'django-redshift-backend>=5.0,<6' # it asks for a Django before 5.2, and compiles on 5.2
+	@touch $@
 
 # The systems that the benchmark measures beside this one stay out of what is tested and shipped.
 $(VENV)/.benchmarks: benchmarks/requirements.txt $(VENV)/.made

@@ -20,6 +20,7 @@ from django.utils import timezone
 
 WITH_PORT = re.compile(r"\[(?P<v6>[^]]+)\](?::\d+)?|(?P<v4>[^:]+):\d+")
 
+NAME_LENGTH: int = AccessAttempt._meta.get_field("username").max_length
 NOWHERE = "0.0.0.0"  # noqa: S104 (who has no address, as over a unix socket: nothing is bound)
 
 
@@ -55,6 +56,12 @@ class Counter(AxesDatabaseHandler):  # type: ignore[misc]
         logout(request)
         request.axes_credentials = credentials
         request.axes_locked_out = True  # of which the middleware makes the answer
+
+
+def name_of(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str | None:
+    """Return the name that a client is counted by: as much of it as the table holds."""
+    name = (credentials or getattr(request, "data", request.POST)).get("username")
+    return name[:NAME_LENGTH] if isinstance(name, str) else None
 
 
 def address_of(request: HttpRequest) -> str:
@@ -97,7 +104,7 @@ def counted(address: str) -> str:
 def locked_out(request: HttpRequest, *_: Any) -> HttpResponse:
     """Answer a guesser: how long to wait."""
     mine = AccessAttempt.objects.filter(
-        username=request.axes_credentials["username"],  # type: ignore[attr-defined]
+        username=name_of(request, request.axes_credentials),  # type: ignore[attr-defined]
         ip_address=request.axes_ip_address,  # type: ignore[attr-defined]
     )
     counted_at = mine.aggregate(last=Max("attempt_time"))["last"] or timezone.now()

@@ -199,6 +199,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_HANDLER = "executor_project.lockout.Counter"
+AXES_USERNAME_CALLABLE = "executor_project.lockout.name_of"
 AXES_CLIENT_IP_CALLABLE = "executor_project.lockout.address_of"
 AXES_LOCKOUT_CALLABLE = "executor_project.lockout.locked_out"
 # Who slips types the password as the name: log lines hold the address, and no name.

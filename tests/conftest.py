@@ -20,6 +20,10 @@ from tests.tables import MODELS
 __all__ = ["database_server", "postgres_server", "rabbitmq_server"]
 
 
+# Fixtures by which a test comes to the database that a session is about.
+USES_A_DATABASE = {"db", "transactional_db", "bookkeeping", "site", "database_server", "postgres"}
+
+
 @pytest.fixture(scope="session")
 def rabbitmq(rabbitmq_server: RabbitMQ) -> RabbitMQ:
     return rabbitmq_server
@@ -58,8 +62,11 @@ def _is_for_this_session(item: pytest.Item) -> bool:
     kinds = {given.get("bookkeeping"), given.get("site")} - {None, "rabbitmq"}
     if given.get("site") == "rabbitmq":
         kinds.add(databases.SERVER)
-    if "postgres" in getattr(item, "fixturenames", ()):
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if "postgres" in fixtures:
         kinds.add("postgresql")
+    if databases.ALONE and not (fixtures & USES_A_DATABASE or item.get_closest_marker("django_db")):
+        return False  # it would count as a proof of something
     return kinds <= set(databases.KINDS)
 
 

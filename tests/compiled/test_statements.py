@@ -38,7 +38,8 @@ def hold(name: str, found: list[str], request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--update-snapshots"):
         file.write_text(text)
     assert text == file.read_text(), "if that is meant: pytest tests/compiled --update-snapshots"
-    request.node.user_properties.append(("statements", (name.partition("-")[0], len(found))))
+    kind, _, _ = name.partition("-")
+    request.node.user_properties.append((f"{kind} statements", len(found)))  # for tests.proof
 
 
 def test_the_migrations_are_as_they_were_read(kind: str, request: pytest.FixtureRequest) -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 
-from tests.servers import broker, browser, database, packages
+from tests.servers import broker, browser, database, mariadb, packages
 from tests.servers.server import ServerFailed, ServerMissing
 
 USAGE = """\
@@ -16,7 +16,7 @@ python -m tests.servers --install [mariadb]
 """
 
 # What mysqlclient is compiled with, and what the driver of SQL Server loads.
-FOR_DRIVERS = ("gcc", "libc6-dev", "libmariadb-dev", "pkg-config", "libodbc2")
+FOR_DRIVERS = ("gcc", "libc6-dev", "libmariadb-dev", "pkg-config", "python3-dev", "libodbc2")
 
 
 def main(arguments: list[str]) -> int:
@@ -26,6 +26,8 @@ def main(arguments: list[str]) -> int:
         match arguments:
             case ["--install"]:
                 return install()
+            case ["--install", "mariadb"]:
+                return install(for_databases=True)
             case ["--", *command] if command:
                 return lend(command)
     except (ServerFailed, ServerMissing, packages.InstallFailed) as error:
@@ -35,9 +37,12 @@ def main(arguments: list[str]) -> int:
     return 2
 
 
-def install() -> int:
+def install(*, for_databases: bool = False) -> int:
     """Install what is missing where that needs no question; elsewhere say what to type."""
-    missing = [server.PACKAGE for server in (database, broker) if not server.obtainable()]
+    servers = (database, broker, mariadb) if for_databases else (database, broker)
+    missing = [server.PACKAGE for server in servers if not server.obtainable()]
+    if for_databases and not shutil.which("mariadb_config"):
+        missing += FOR_DRIVERS
     missing += browser.missing()
     if not shutil.which("curl"):
         missing.append("curl")  # by which the README speaks to the API

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
@@ -111,9 +112,10 @@ def test_a_limit_is_kept_over_many_pages_and_told(monkeypatch: pytest.MonkeyPatc
 
 def test_a_list_takes_few_queries(django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
     create_programs([{"jobs": ["noop"], "program_data": {"x": 1}}] * 50)
-    with django_assert_max_num_queries(3):
+    limits = 3 if connection.vendor == "mysql" else 0  # of waiting for locks, and their return
+    with django_assert_max_num_queries(3 + limits):
         assert len(manage("programs", "--limit", "50", "--json").lines) == 50
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(4 + limits):
         manage("programs", "--limit", "50", "--q", "noop")
 
 

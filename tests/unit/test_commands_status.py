@@ -143,5 +143,5 @@ def test_it_takes_few_queries(django_assert_max_num_queries: DjangoAssertNumQuer
     for number in range(10):
         add_worker(f"w{number}")
         program_in(State.RUNNING)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(23):
         manage("programsstatus")
