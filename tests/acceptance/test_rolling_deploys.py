@@ -66,14 +66,14 @@ def writes_held_up() -> Iterator[None]:
 @pytest.mark.parametrize("site", ["postgresql"], indirect=True)
 def test_an_index_that_takes_longer_than_a_lease_costs_no_step(site: Site) -> None:
     for _ in range(2):
-        site.worker("--threads", "4", TEST_LEASE="2").started()
+        site.worker("--threads", "4", TEST_LEASE="4").started()
     create_programs([{"jobs": ["sleep", "noop"], "program_data": {"seconds": 1}}] * 16)
     eventually(Attempt.objects.exists)
 
     with writes_held_up():
         held = Program.objects.filter(worker__isnull=False)
         assert held.exists()
-        eventually(lambda: not held.filter(due_at__gte=Utc(after=-1)).exists())
+        eventually(lambda: not held.filter(due_at__gte=Utc(after=-1)).exists(), within=30)
 
     eventually(all_ended, within=60)
     assert set(Attempt.objects.values_list("outcome", flat=True)) == {Ending.SUCCEEDED}
