@@ -34,7 +34,11 @@ def job_finished(
 ) -> None:
     """A task has succeeded, or failed without an alarm: of alarms `program_ended` hears."""
     is_end = outcome.ending in (Ending.SUCCEEDED, Ending.IGNORED) and standing not in REFUSED
-    if is_end and result.task_named(message.job) is not None:
+    if not is_end or result.task_named(message.job) is None:
+        return
+    if standing in (Standing.HELD, Standing.FINISHED):
+        _send(task_finished, result.of_success(program, message.step))  # as nearly always
+    else:
         error = None if outcome.failure is None else outcome.failure.error
         _send_finished(result.read(message.idempotency_key), error)
 

@@ -6,11 +6,14 @@ among other jobs it is `<run id>:<step>`, the idempotency key of that step.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
 from inspect import getdoc
 from typing import Any
+
+from django.db.models import IntegerField
 
 from programs import registry
 from programs.conf import settings
@@ -19,6 +22,7 @@ from programs.errors import ProgramExecutorError, StopRequested, WorkerLost
 from programs.models import Attempt, Ending, Program
 from programs.models.attempt import NOTHING_RAN
 from programs.models.columns import DEFAULT_QUEUE
+from programs.models.compiled import Given, Rows, kept
 from programs.models.deadlines import answer_expected
 from programs.tasks.framework import (
     BaseTaskBackend,
@@ -57,9 +61,18 @@ def read(result_id: str, backend: str | None = None) -> TaskResult[..., Any]:
 
 def attempts_of(program: Program, step: int) -> list[Attempt]:
     """Return the attempts of a step in which a job ran, the first one first."""
-    with answer_expected(program.alias):
-        ran = program.attempts.filter(step=step).exclude(outcome__in=NOTHING_RAN)
-        return list(ran.defer("message", "log").order_by("id"))
+
+    using = program.alias
+    with answer_expected(using):
+        return kept(using, __name__, lambda: _attempts(using)).fetch((program.pk, step))
+
+
+def _attempts(using: str) -> Rows[Attempt]:
+    """Compile the query for the attempts of a program's step; each task that ends asks it."""
+    number = IntegerField()
+    its = Attempt.objects.using(using).filter(program_id=Given(0, number), step=Given(1, number))
+    ran = its.exclude(outcome__in=NOTHING_RAN)
+    return Rows(ran.defer("message", "log").order_by("id"))
 
 
 def of(
@@ -99,6 +112,20 @@ def of(
     if status == TaskResultStatus.SUCCESSFUL:
         object.__setattr__(result, "_return_value", given.get(RETURN_VALUE))
     return result
+
+
+def of_success(program: Program, step: int) -> TaskResult[..., Any]:
+    """Return the result of a step that has just succeeded, by the slot's own instance.
+
+    All that this does not know is when the program finished: when its last attempt ended.
+    """
+    attempts = attempts_of(program, step)
+    if not attempts:  # somebody has deleted the program meanwhile
+        raise TaskResultDoesNotExist(program.run_id)
+    if program.step == step:
+        program = copy.copy(program)
+        program.finished_at = attempts[-1].ended_at
+    return of(program, step, attempts)
 
 
 # The parts of a result ------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.db import transaction
+from django.db import connections, transaction
+from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
 from programs import operations
@@ -34,6 +35,7 @@ from programs.tasks.framework import (
     task_finished,
     task_started,
 )
+from programs.tasks.result import of_success
 from tests import tasks
 from tests.running import carry, claim, fresh, listening, make_due, on_server
 
@@ -101,6 +103,12 @@ def test_a_task_is_stored_as_a_program_of_one_job() -> None:
     assert program.state is State.WAITING
     assert (result.status, result.enqueued_at) == (READY, program.created_at)
     assert (result.attempts, result.is_finished, result.backend) == (0, False, "default")
+
+
+def test_to_enqueue_a_task_costs_one_statement(bookkeeping: str) -> None:
+    with CaptureQueriesContext(connections[bookkeeping]) as queries:
+        tasks.add.enqueue(1)
+    assert len(queries) == 1
 
 
 def test_the_result_of_a_task_can_be_read_from_its_program() -> None:
@@ -343,6 +351,39 @@ def test_a_task_that_is_tried_again_has_not_finished() -> None:
         ("finished", 2),
     ]
     assert heard[-1][1:3] == (result.id, SUCCESSFUL)
+
+
+@pytest.mark.parametrize(
+    "jobs", [["tests.tasks.tell_attempt"], ["count", "tests.tasks.tell_attempt"]]
+)
+def test_the_result_of_a_signal_is_the_one_that_can_be_read(jobs: list[str]) -> None:
+    sent: list[TaskResult[..., Any]] = []
+
+    def keep(task_result: TaskResult[..., Any], **rest: Any) -> None:
+        sent.append(task_result)
+
+    program = create_program(jobs, job_data={jobs[-1]: {"kwargs": {"until": 2}}})
+    with listening(task_finished, keep):
+        carry_on(program)
+        carry_on(program)
+
+    (told,) = sent
+    read = tasks.tell_attempt.get_result(told.id)
+    last = program.attempts.last()
+    assert last is not None
+    # The row was stamped in the same transaction, on SQLite by another statement.
+    assert told.finished_at == last.ended_at
+    object.__setattr__(told, "finished_at", read.finished_at)
+    assert told == read
+
+
+def test_a_program_that_is_gone_by_the_time_of_the_signal_has_no_result() -> None:
+    program = program_of(run(tasks.say_nothing.enqueue()))
+    key = program.pk
+    program.delete()
+    program.pk = key
+    with pytest.raises(TaskResultDoesNotExist):
+        of_success(program, 0)
 
 
 def test_an_outcome_that_is_refused_is_not_told() -> None:
