@@ -20,8 +20,9 @@ from programs.errors import BrokenProgram, BrokerMisconfigured, BrokerUnavailabl
 from programs.models import Program, Queue
 from programs.models.clock import Utc
 from programs.models.deadlines import answer_expected
-from programs.models.persistence import TRANSIENT_ERRORS, note_failure
+from programs.models.persistence import TRANSIENT_ERRORS, note_failure, persist
 from programs.models.program import ProgramQuerySet
+from programs.models.sending import SENDING
 from programs.transport import publisher
 from programs.transport.connection import Outage
 from programs.transport.original import Sender, message
@@ -32,6 +33,7 @@ BATCH = 20  # programs that are read at a time, with their data
 INTERVAL = 1.0  # seconds between two looks of a worker
 EXIT_TIMEOUT = 1.0
 FAREWELL = 0.2
+MARGIN = 15.0  # seconds of SENDING, for RabbitMQ's answer
 AFTER_TROUBLE = 1.0  # seconds until the database, or a fault of ours, is tried again
 
 _current: Relay | None = None
@@ -109,8 +111,8 @@ def _send(program: Program, sender: Sender) -> bool:
         program.refuse_to_send(str(error))
         return False
     sender.send(program.queue, body)
-    with answer_expected(program.alias):
-        program.note_sent()
+    # Before another one takes it: what is sent twice is executed by two chains of messages.
+    persist(program.note_sent, program.alias, patience=SENDING - MARGIN)
     logger.info(
         "program %s is sent to Node",
         program.run_id,

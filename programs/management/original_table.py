@@ -105,7 +105,7 @@ def as_program(row: Row, queue: str, using: str) -> Program:
     """Return what `row` is here, unsaved, and due at no time; raises `Unfit` with the reason."""
     jobs = _jobs(row.jobs)
     ended = not is_open(row)
-    now = database_now(using)
+    created_at = _moment("created_at", row, using) or database_now(using)
     return Program(
         run_id=_run_id(row.run_id),
         jobs=jobs,
@@ -116,8 +116,8 @@ def as_program(row: Row, queue: str, using: str) -> Program:
         finished_at=_moment("finished_at", row, using),
         errored_at=_moment("errored_at", row, using),
         error_message=_message(row.error_message),
-        created_at=_moment("created_at", row, using) or now,
-        updated_at=_moment("updated_at", row, using) or now,
+        created_at=created_at,
+        updated_at=_moment("updated_at", row, using) or created_at,
         queue=queue,
     )
 
