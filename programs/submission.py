@@ -181,6 +181,9 @@ def _first_with_key(program: Program, using: str) -> Program | None:
 def _announce(programs: Sequence[Program], using: str) -> None:
     for program in programs:
         program.was_created = True
+        stamp: object = program.created_at
+        if not isinstance(stamp, datetime):  # MySQL returns nothing to Django 5.2
+            program.refresh_from_db(fields=["created_at", "updated_at"])
         program.due_at = program.run_at or program.created_at  # in the place of an expression
     # No `partial`: one that fails has no name by which Django would log it, and raises therefore.
     transaction.on_commit(lambda: _created(programs), using=using, robust=True)

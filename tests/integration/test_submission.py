@@ -14,7 +14,7 @@ from programs.conf import settings as executor_settings
 from programs.errors import IdempotencyConflict, InvalidProgram
 from programs.models import Program, State, Worker
 from programs.submission import create_program, create_programs
-from tests.running import claim, fresh, listening, on_server, run
+from tests.running import claim, fresh, listening, on_server, on_sqlite, run
 
 pytestmark = pytest.mark.usefixtures("bookkeeping")
 
@@ -237,3 +237,17 @@ def test_a_listener_that_fails_and_has_no_name_fails_nobody_else() -> None:
         operations.stop_program(program)
 
     assert fresh(program).state is State.STOPPED
+
+
+@on_sqlite  # PostgreSQL would not even tell the key of its row
+def test_the_moment_of_a_creation_is_known_where_the_database_returns_nothing(
+    bookkeeping: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = connections[bookkeeping]
+    monkeypatch.setattr(connection.features, "can_return_columns_from_insert", False)
+
+    program = create_program(["noop"])
+
+    stored = fresh(program)
+    assert (program.created_at, program.due_at) == (stored.created_at, stored.created_at)
+    assert program.updated_at == stored.updated_at
