@@ -212,6 +212,41 @@ def commands_are_ours(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessa
     ]
 
 
+FOR_MYSQL = """
+SHOW VARIABLES WHERE variable_name IN
+('transaction_isolation', 'tx_isolation', 'character_set_database', 'collation_database')
+"""
+
+
+@checks.register(checks.Tags.database)
+def mysql_is_fit(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """W005: MySQL under another isolation, W006: with a collation that takes keys for one."""
+    if settings.DATABASE not in (databases or ()):
+        return []
+    connection = connections[settings.DATABASE]
+    if connection.vendor != "mysql":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(FOR_MYSQL)
+        known = dict(cursor.fetchall())
+    found: list[checks.CheckMessage] = []
+    isolation = known.get("transaction_isolation") or known.get("tx_isolation")
+    if isolation != "READ-COMMITTED":
+        message = f"Sessions of {settings.DATABASE!r} have the isolation {isolation}."
+        hint = 'Leave "isolation_level" out of the OPTIONS: Django asks for READ COMMITTED.'
+        found.append(checks.Warning(message, hint=hint, id=f"{ID}W005"))
+    collation = known["collation_database"]
+    if known["character_set_database"] != "utf8mb4" or not collation.endswith("_bin"):
+        message = (
+            f"The collation {collation} of {settings.DATABASE!r} takes different keys for one."
+        )
+        hint = "Before `migrate`: ALTER DATABASE … CHARACTER SET utf8mb4 COLLATE utf8mb4_bin."
+        found.append(checks.Warning(message, hint=hint, id=f"{ID}W006"))
+    return found
+
+
 @checks.register(checks.Tags.database)
 def sqlite_waits_for_locks(
     app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any

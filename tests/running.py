@@ -24,6 +24,9 @@ SLOT = "tests/1.1"
 # is of one thread, and gone with its connection.
 on_server = pytest.mark.parametrize("bookkeeping", [SERVER], indirect=True)
 on_postgresql = pytest.mark.parametrize("bookkeeping", ["postgresql"], indirect=True)
+on_mysql = pytest.mark.parametrize(
+    "bookkeeping", [SERVER if SERVER == "mysql" else "mariadb"], indirect=True
+)
 on_sqlite = pytest.mark.parametrize("bookkeeping", ["sqlite"], indirect=True)
 
 

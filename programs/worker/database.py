@@ -19,9 +19,11 @@ POSTGRESQL_DEADLINES = {
 
 
 def prepare_connections() -> None:
-    """Give the PostgreSQL aliases of this process deadlines, where the project gave none."""
+    """Give the aliases of this process deadlines, where the project gave none."""
     watch_answers()
     for alias in connections:
         config = connections.settings[alias]
         if "postgresql" in config["ENGINE"]:
             config["OPTIONS"] = {**POSTGRESQL_DEADLINES, **config.get("OPTIONS", {})}
+        elif "mysql" in config["ENGINE"]:
+            config["OPTIONS"] = {"connect_timeout": 5, **config.get("OPTIONS", {})}
