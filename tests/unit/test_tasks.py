@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from django.test import Client
 from pytest_django.fixtures import Settings
 
 from programs import registry
@@ -17,12 +18,14 @@ from programs.apps import tasks_are_ours
 from programs.checks import tasks_can_be_run
 from programs.errors import InvalidJob
 from programs.job import Job
+from programs.models import Program
 from programs.tasks import ProgramsBackend, backend, retries
 from programs.tasks.framework import InvalidTask, Task, task
 from programs.tasks.job import know, know_all
 from programs.tasks.result import task_named
 from programs.testing import run_inline
 from tests import tasks
+from tests.console import CREATE, page_of
 
 OURS = "programs.tasks.ProgramsBackend"
 
@@ -158,6 +161,21 @@ def test_a_task_runs_inline_in_the_tests_of_a_project() -> None:
         result = tasks.add.enqueue(40, 2)
     result.refresh()
     assert result.return_value == 42
+
+
+@pytest.mark.django_db
+@pytest.mark.filterwarnings("ignore:No directory at")  # nobody has collected static files
+def test_the_console_offers_tasks_and_shows_what_became_of_one(admin_client: Client) -> None:
+    with run_inline():
+        result = tasks.add.enqueue("forty-", b="two")
+
+    offered = admin_client.get(CREATE).content.decode()
+    program = Program.objects.get(run_id=result.id)
+    page = admin_client.get(page_of(program))
+
+    assert "tests.tasks.add" in offered
+    assert "Adds two numbers." in offered
+    assert "forty-two" in page.content.decode()
 
 
 # Checks ---------------------------------------------------------------------------------------
