@@ -21,6 +21,7 @@ from programs.submission import create_program
 from programs.transport.topology import broker_queue
 from tests.messages import send
 from tests.servers import Postgres, RabbitMQ
+from tests.servers.server import free_port
 from tests.site import ROOT, SITE, Site, wait_for
 from tests.waiting import eventually
 from tests.web import Browser, Start, Web
@@ -68,6 +69,7 @@ def environment(site: Site, static_root: Path, plant: Planted) -> dict[str, str]
     site.environment.update(
         DATABASE_URL=url._replace(netloc=login).geturl(),
         SECRET_KEY=plant("SECRET_KEY"),
+        METRICS_TOKEN=plant("METRICS_TOKEN"),
         DJANGO_SETTINGS_MODULE="tests.web_settings",
         TEST_STATIC_ROOT=str(static_root),
     )
@@ -152,6 +154,18 @@ def use_the_console(ada: Browser, plant: Planted) -> None:
     assert ada.submit(f"{LIST}add/", csrfmiddlewaretoken=plant("form token")).status == 403
 
 
+def ask_for_metrics(environment: dict[str, str], plant: Planted, *ports: int) -> list[str]:
+    """Probe what listens, and ask for metrics with the token and without; return what was said."""
+    answers = []
+    for asked in map(Browser, ports):
+        token = environment["METRICS_TOKEN"]
+        assert asked.get("/metrics", Authorization=f"Bearer {plant('token')}").status == 401
+        answers.append(asked.get("/metrics", Authorization=f"Bearer {token}"))
+        answers += [asked.get("/healthz"), asked.get("/readyz")]
+    assert [answer.status for answer in answers[::3]] == [200] * len(ports)
+    return [answer.text for answer in answers]
+
+
 def send_what_is_no_hint(rabbitmq: RabbitMQ, plant: Planted) -> None:
     bodies = (
         plant("hint, no JSON"),
@@ -167,7 +181,7 @@ def send_what_is_no_hint(rabbitmq: RabbitMQ, plant: Planted) -> None:
 def test_no_process_says_a_secret(
     site: Site, broker: str, rabbitmq: RabbitMQ, start_web: Start, plant: Planted
 ) -> None:
-    worker = site.worker()
+    worker = site.worker("--health-port", str(port := free_port()))
     web = start_web(**site.environment)
 
     ada = log_in(web, plant)
@@ -181,9 +195,10 @@ def test_no_process_says_a_secret(
     else:
         eventually(lambda: "is not available" in worker.output or "refuse" in worker.output)
     eventually(lambda: not Program.objects.using(SITE).open().exists())
+    answers = ask_for_metrics(site.environment, plant, port, web.port)
 
     assert worker.terminate() == 0
-    assert plant.found_in(worker.output, web.output) == []
+    assert plant.found_in(worker.output, web.output, *answers) == []
     for line in ("Bad Request: /api/programs/", "Conflict", "Locking out", "Forbidden"):
         assert line in web.output
     for line in ("job failed", "died with exit code", "program finished"):
@@ -213,12 +228,14 @@ def test_no_process_says_a_secret_while_the_database_is_away(
         assert ada.submit(f"{LIST}add/", jobs="noop", program_data=plant("form")).status == 503
         assert web.client().log_in("ada", plant("password")).status == 503
         eventually(lambda: "the database" in worker.output)
+        answers = ask_for_metrics(site.environment, plant, web.port)
         outputs = [output_of(site.environment, name) for name in ("migrate", "showmigrations")]
     finally:
         postgres.start()
 
     assert ada.post(API, given).status == 201
-    assert plant.found_in(web.output, worker.output, *outputs) == []
+    assert plant.found_in(web.output, worker.output, *answers, *outputs) == []
+    assert answers[2].startswith("not ready")
     assert all("OperationalError" in output for output in outputs)
 
 
