@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,6 +29,7 @@ from programs.outcomes import Succeeded
 from programs.registry import find
 
 ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
 METRICS = {metric.name: metric for metric in catalogue.metrics()}
 SUFFIXES = re.compile(r"_(bucket|sum|count)$")
 
@@ -75,22 +78,54 @@ def test_names_are_those_that_prometheus_asks_for() -> None:
         assert metric.name.endswith("_seconds") or metric.kind is not Kind.HISTOGRAM, metric.name
 
 
+@dataclass(frozen=True)
+class Asked:
+    """The metrics that an expression asks for, and all labels that it and its words name."""
+
+    expression: str
+    words: str
+
+    @property
+    def metrics(self) -> set[str]:
+        names = re.findall(r"\bprograms_\w+", self.expression)
+        return {name if name in METRICS else SUFFIXES.sub("", name) for name in names}
+
+    @property
+    def labels(self) -> set[str]:
+        selected = re.findall(r"[{,]\s*(\w+)=", self.expression)
+        grouped = re.findall(r"\b(?:by|on) \(([\w, ]+)\)", self.expression)
+        told = re.findall(r"\$labels\.(\w+)|\{\{(\w+)\}\}", self.words)
+        return {*selected, *", ".join(grouped).split(", "), *("".join(each) for each in told)} - {
+            ""
+        }
+
+    def is_answered(self) -> bool:
+        """Tell whether there are such metrics, with such labels."""
+        known = {label for name in self.metrics for label in METRICS[name].labels}
+        return bool(self.metrics) and self.labels <= known | {"instance", "le"}
+
+
 def test_every_alert_asks_for_metrics_that_exist_by_labels_that_they_have() -> None:
-    groups = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())["groups"]
+    groups = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     assert len({rule["alert"] for rule in rules}) == len(rules) > 10
     for rule in rules:
-        found = re.findall(r"\b(programs_\w+)(?:\{([^}]*)\})?", rule["expr"])
-        names = {SUFFIXES.sub("", name) for name, _ in found}
-        assert names, rule["alert"]
-        assert names <= METRICS.keys(), rule["alert"]
-        known = {label for name in names for label in METRICS[name].labels}
-        asked = {label for _, given in found for label in re.findall(r"(\w+)=", given)}
-        grouped = re.findall(r"\b(?:by|on) \((\w+)\)", rule["expr"])
-        told = re.findall(r"\$labels\.(\w+)", str(rule["annotations"]))
-        assert asked | set(grouped) | set(told) <= known | {"instance"}, rule["alert"]
+        assert Asked(rule["expr"], str(rule["annotations"])).is_answered(), rule["alert"]
         assert rule["labels"]["severity"] in ("warning", "critical")
-        assert {"summary", "description"} <= rule["annotations"].keys()
+        assert rule["annotations"].keys() == {"summary", "description"}
+
+
+def test_every_panel_draws_metrics_that_exist_by_labels_that_they_have() -> None:
+    board = json.loads((DEPLOY / "grafana" / "program-executor.json").read_text())
+    asked = [
+        Asked(target["expr"], target["legendFormat"])
+        for panel in board["panels"]
+        for target in panel["targets"]
+    ]
+    assert [each.expression for each in asked if not each.is_answered()] == []
+    drawn = {name for each in asked for name in each.metrics}
+    assert len(drawn) > len(METRICS) / 2
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
 
 
 # What is counted ------------------------------------------------------------------------------

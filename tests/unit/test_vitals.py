@@ -20,6 +20,7 @@ from pytest_django.fixtures import Settings
 from programs.lease import lease_clock
 from programs.monitoring import catalogue as known
 from programs.monitoring.counts import Counts
+from programs.monitoring.tally import Tally
 from programs.worker import endpoint, vitals
 from programs.worker.control import Plan
 from programs.worker.endpoint import Endpoint
@@ -75,7 +76,8 @@ class Site:
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setattr(Tally, "listen", lambda tally: None)  # it would until the session's end
     site = Site()
     yield site
     for pipe in site.pipes.values():
