@@ -1,6 +1,7 @@
 """The Django app."""
 
 from contextlib import suppress
+from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -25,7 +26,9 @@ class ProgramsConfig(AppConfig):
 
 def tasks_are_ours() -> bool:
     """Tell whether a backend of `TASKS` runs programs: only then are tasks looked for."""
-    given = getattr(settings, "TASKS", None)
+    # Django's own default is passed over: to import its backend takes time at every start.
+    own: Any = settings  # whose types know no is_overridden
+    given = own.TASKS if own.is_overridden("TASKS") else None
     for backend in given.values() if isinstance(given, dict) else ():
         with suppress(Exception):  # the framework's own check says what is wrong, or ours
             if getattr(import_string(backend["BACKEND"]), "runs_programs", False):
