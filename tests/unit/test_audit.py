@@ -116,6 +116,6 @@ def test_ci_runs_the_tests_whatever_the_audit_finds_and_fails_by_both(
         check=False,
     )
 
-    assert done.stdout.split("\n")[-3:] == ["audit", "test", ""]
+    assert done.stdout.split("\n")[-3:] == ["audit", "coverage", ""]
     assert done.returncode == status, done.stderr
     assert ("make audit failed" in done.stderr) == (bool(audited) and not tested)
