@@ -37,9 +37,8 @@ def postgres(postgres_server: Postgres) -> Postgres:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(request: pytest.FixtureRequest) -> None:
     """Lead the server's alias to this session's server, if a test of this session needs it."""
-    is_default = databases.ALIASES[databases.SERVER] == "default"
-    asked = {"bookkeeping"} if not is_default else {"bookkeeping", "db", "django_db_setup"}
-    if any(asked.intersection(getattr(item, "fixturenames", ())) for item in request.session.items):
+    names = (getattr(item, "fixturenames", ()) for item in request.session.items)
+    if databases.SERVER == databases.ALONE or any("bookkeeping" in each for each in names):
         server: DatabaseServer = request.getfixturevalue("database_server")
         databases.lead_to(server.url)
 
