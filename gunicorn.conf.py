@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -19,6 +20,13 @@ control_socket_disable = True
 # proxy to be believed, TRUSTED_PROXIES says.
 secure_scheme_headers: dict[str, str] = {}
 
+
+def leave_nothing(folder: Path, master: int) -> None:
+    """Remove the folder with the master: its forks come by here as well."""
+    if os.getpid() == master:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 # Where its processes share what they count for /metrics: a folder of this master, in memory, so
 # that no full disk can end a process. One that you name stays yours.
 MEMORY = "/dev/shm"  # noqa: S108 (mkdtemp makes a folder of our own there)
@@ -27,6 +35,7 @@ folder = Path(os.environ.get("PROMETHEUS_MULTIPROC_DIR") or OURS)
 if folder.name.startswith(OURS) and not folder.name.startswith(own := f"{OURS}{os.getpid()}-"):
     folder = Path(tempfile.mkdtemp(prefix=own, dir=MEMORY if os.access(MEMORY, os.W_OK) else None))
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    atexit.register(leave_nothing, folder, os.getpid())
 
 
 def child_exit(server: Any, worker: Any) -> None:
@@ -34,9 +43,3 @@ def child_exit(server: Any, worker: Any) -> None:
     from prometheus_client.multiprocess import mark_process_dead
 
     mark_process_dead(worker.pid)
-
-
-def on_exit(server: Any) -> None:
-    """Leave nothing behind."""
-    if folder.name.startswith(OURS):
-        shutil.rmtree(folder, ignore_errors=True)
