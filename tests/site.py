@@ -29,15 +29,20 @@ on_rabbitmq = pytest.mark.parametrize("site", ["rabbitmq"], indirect=True)
 SITE = "site"  # the alias under which this process reaches the site's database
 
 
-def connect(url: str) -> None:
+def connect(url: str, alias: str = SITE) -> None:
     """Let this thread's next connection of the alias lead to `url`."""
     options = {"transaction_mode": "IMMEDIATE", "timeout": 20} if url.startswith("sqlite") else {}
     parsed = {**dj_database_url.parse(url), "OPTIONS": options}
-    if SITE in connections.settings:
-        connections[SITE].close()
-        del connections[SITE]
-    filled = connections.configure_settings({"default": {}, SITE: parsed})
-    connections.settings[SITE] = filled[SITE]
+    if alias in connections.settings:
+        disconnect(alias)
+    filled = connections.configure_settings({"default": {}, alias: parsed})
+    connections.settings[alias] = filled[alias]
+
+
+def disconnect(alias: str = SITE) -> None:
+    """Close this thread's connection of the alias, and forget where it led to."""
+    connections[alias].close()
+    del connections[alias], connections.settings[alias]
 
 
 class Worker:

@@ -26,7 +26,7 @@ from tests.project import (
 from tests.servers import RabbitMQ
 from tests.servers.browser import browser, page
 from tests.servers.server import DatabaseServer
-from tests.site import SITE, Site, connect
+from tests.site import SITE, Site, connect, disconnect
 from tests.tables import MODELS
 from tests.web import start_web, static_root
 
@@ -53,9 +53,7 @@ def migrated(
     """The URLs of the databases that are migrated already, by vendor."""
     yield {}
     with django_db_blocker.unblock():
-        connections[SITE].close()
-        del connections[SITE]
-        del connections.settings[SITE]
+        disconnect()
 
 
 @pytest.fixture(params=[*databases.KINDS, "rabbitmq"])

@@ -16,9 +16,10 @@ from programs.models import Program, State
 from tests.commands import Done, manage
 from tests.node import insert, insert_row
 from tests.running import carry, claim, fresh, on_sqlite
-from tests.site import SITE, connect
+from tests.site import connect, disconnect
 
 TABLE = "js_programs"
+NODE = "node"  # the alias of another database, where Node has its table
 DAY = datetime(2024, 2, 29, 12, 0, 0, 123000, tzinfo=UTC)
 
 # As knex makes it on PostgreSQL, and its like elsewhere.
@@ -338,18 +339,17 @@ def test_a_database_that_is_not_there_is_refused() -> None:
 
 
 def test_the_table_may_stand_in_another_database(bookkeeping: str, tmp_path: Path) -> None:
-    connect(f"sqlite:///{tmp_path / 'js.sqlite3'}")
-    make_table(SITE)
-    put(SITE, "r1", "noop", finished_at=DAY)
-    put(SITE, "r2", "noop")
+    connect(f"sqlite:///{tmp_path / 'js.sqlite3'}", NODE)
+    make_table(NODE)
+    put(NODE, "r1", "noop", finished_at=DAY)
+    put(NODE, "r2", "noop")
 
-    done = take_over("--from-database", SITE, "--open")
+    done = take_over("--from-database", NODE, "--open")
 
     assert done.status == 0, done.err
     assert Program.objects.using(bookkeeping).count() == 2
-    assert stored(SITE, "r2", "error_message") == (importing.MARK,)
-    connections[SITE].close()
-    del connections[SITE], connections.settings[SITE]
+    assert stored(NODE, "r2", "error_message") == (importing.MARK,)
+    disconnect(NODE)
 
 
 def test_a_table_of_an_older_original_has_fewer_columns(js: str) -> None:
