@@ -82,12 +82,12 @@ def versions(results: dict[str, Any]) -> str:
 def short(results: dict[str, Any]) -> str:
     """Return the few figures that the README shows."""
     rows = [
-        (f"{part.letter}: {comparison.name}", *row[1:3], *row[5:])
+        (f"{part.letter}: {comparison.name}", *row[1:3])
         for part, found in _parts(results)
         if part.letter in SHORT
         for comparison, row in zip(part.comparisons, _comparisons(part, found), strict=True)
     ]
-    heads = ("", "median", "lowest to highest", "")
+    heads = ("", "median", "lowest to highest")
     return "\n".join([*_bars(heads, rows), "", on(results)])
 
 
