@@ -56,6 +56,9 @@ _told_at = float("-inf")
 @contextmanager
 def creation(programs: Sequence[Program]) -> Iterator[None]:
     """Trace how these programs are stored, and let each row say where its trace goes on."""
+    if _nobody_traces():
+        yield
+        return
     queues = {program.queue for program in programs}
     queue = queues.pop() if len(queues) == 1 else None
     told = _messaging(SYSTEM, "create", queue)
@@ -75,10 +78,10 @@ def creation(programs: Sequence[Program]) -> Iterator[None]:
 
 def within(program: Program) -> AbstractContextManager[Any]:
     """Let what is done inside belong to the program's trace, if it has one."""
-    parent = trace.get_current_span(_context_of(program))
-    if program.trace_parent is None or not parent.get_span_context().is_valid:
+    if program.trace_parent is None:
         return nullcontext()
-    return trace.use_span(parent)
+    parent = trace.get_current_span(_context_of(program))
+    return trace.use_span(parent) if parent.get_span_context().is_valid else nullcontext()
 
 
 def sending(run_id: str, queue: str) -> Callable[[str | None], None] | None:
@@ -86,6 +89,8 @@ def sending(run_id: str, queue: str) -> Callable[[str | None], None] | None:
 
     That is called once: with None when the broker has confirmed, else with what happened instead.
     """
+    if _nobody_traces():
+        return None
     told = _messaging("rabbitmq", "send", queue)
     told |= {"program_executor.run_id": run_id, "messaging.rabbitmq.destination.routing_key": queue}
     span = _started(_name("send", queue), SpanKind.CLIENT, told)
