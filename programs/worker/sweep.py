@@ -29,7 +29,8 @@ class Sweep:
     found; with hints one look a second is enough for what a lost hint or a retry left.
     `paused`: returns the queues of which nothing is claimed. What their lost workers left behind
     is released all the same.
-    `hinted`: returns the run ids that hints of this process name: their slots claim those.
+    `hinted`: returns the run ids that hints of this process name: their slots claim those that have
+    no losses.
     """
 
     def __init__(
@@ -162,7 +163,9 @@ class Sweep:
             free = [
                 program
                 for program in Program.objects.oldest(queue, most, losses_below)
-                if program.pk not in self._tried and program.run_id not in hinted
+                if program.pk not in self._tried
+                # With losses it is ours: a hint that its dead worker left unanswered is refused.
+                and (program.losses or program.run_id not in hinted)
             ]
             self._found.extend(free[:at_most])
         looked_for_lost = self._look_for_lost()

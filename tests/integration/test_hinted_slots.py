@@ -81,3 +81,15 @@ def test_a_hint_in_whose_way_a_broken_connection_is_hides_no_program(
     assert answers.settled == [1]
     assert own.inbox.in_hand() == frozenset()
     assert look(own) == program
+
+
+@pytest.mark.parametrize("losses", [0, 1])
+def test_a_look_leaves_to_a_hint_only_what_that_may_claim(losses: int) -> None:
+    own = crew(hinted=True)
+    program = create_program(["noop"])
+    Program.objects.filter(pk=program.pk).update(losses=losses)
+
+    hint(own, program.run_id)
+
+    found = look(own)
+    assert (found == program) is bool(losses)
