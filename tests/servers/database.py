@@ -12,7 +12,7 @@ import psycopg2
 from tests.servers.container import Container, engine_answers
 from tests.servers.packages import command_to_type
 from tests.servers.process import Process, find_folder, new_folder
-from tests.servers.server import DatabaseServer, External, ServerMissing, free_port
+from tests.servers.server import DatabaseServer, External, ServerMissing, free_port, opened
 
 PACKAGE = "postgresql"
 VARIABLE = "TEST_DATABASE_URL"
@@ -72,14 +72,7 @@ def postgres() -> Iterator[Postgres]:
     """Use the PostgreSQL of TEST_DATABASE_URL, or a private one."""
     url = os.environ.get(VARIABLE, "")
     url = url if url.startswith(("postgres", "pgsql")) else ""  # another vendor's is not for this
-    server = Postgres(url, External(VARIABLE)) if url else _private()
-    try:
-        if server.private:
-            server.start()
-        server.url = server.new_database()
-        yield server
-    finally:
-        server.close()
+    yield from opened(Postgres(url, External(VARIABLE)) if url else _private())
 
 
 def _private() -> Postgres:

@@ -15,7 +15,14 @@ from django.db.utils import ConnectionHandler
 from tests.servers.container import Container, engine_answers
 from tests.servers.packages import command_to_type
 from tests.servers.process import Process, find_folder, new_folder
-from tests.servers.server import DatabaseServer, External, Runner, ServerMissing, free_port
+from tests.servers.server import (
+    DatabaseServer,
+    External,
+    Runner,
+    ServerMissing,
+    free_port,
+    opened,
+)
 
 PACKAGE = "mariadb-server"
 VARIABLE = "TEST_DATABASE_URL"
@@ -86,24 +93,14 @@ def obtainable() -> bool:
 @contextmanager
 def mariadb() -> Iterator[AnyServer]:
     """Use a private MariaDB."""
-    yield from _opened(_private())
+    yield from opened(_private())
 
 
 @contextmanager
 def named(engine: str) -> Iterator[AnyServer]:
     """Use the server of TEST_DATABASE_URL, by this backend of Django's."""
     url = os.environ[VARIABLE]
-    yield from _opened(AnyServer(url, External(VARIABLE), {"ENGINE": engine}))
-
-
-def _opened(server: AnyServer) -> Iterator[AnyServer]:
-    try:
-        if server.private:
-            server.start()
-        server.url = server.new_database()
-        yield server
-    finally:
-        server.close()
+    yield from opened(AnyServer(url, External(VARIABLE), {"ENGINE": engine}))
 
 
 def _private() -> AnyServer:

@@ -4,10 +4,11 @@ import random
 import socket
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from contextlib import suppress
 from secrets import token_hex
 from signal import Signals
-from typing import NoReturn, Protocol
+from typing import NoReturn, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 START_DEADLINE = 60.0  # seconds; ten are needed on a small machine under load
@@ -149,6 +150,20 @@ class DatabaseServer(Server):
     @abstractmethod
     def _execute(self, statement: str) -> None:
         """Execute a statement outside of any transaction."""
+
+
+DatabaseT = TypeVar("DatabaseT", bound=DatabaseServer)
+
+
+def opened(server: DatabaseT) -> Iterator[DatabaseT]:
+    """Start a server that is private, give it a database, and close it behind its user."""
+    try:
+        if server.private:
+            server.start()
+        server.url = server.new_database()
+        yield server
+    finally:
+        server.close()
 
 
 def free_port() -> int:
