@@ -12,22 +12,15 @@ from programs import execution
 from programs.lease import Lease
 from programs.models import Program, State, compiled
 from programs.submission import create_program, create_programs
-from programs.webhooks import listeners
 from tests.running import fresh, on_postgresql, on_server, on_sqlite, run
 
-pytestmark = pytest.mark.usefixtures("bookkeeping")
+pytestmark = pytest.mark.usefixtures("bookkeeping", "webhooks_read_once")
 
 # What one outcome is: the row and its attempt, committed.
 PORTABLE = ["BEGIN", "UPDATE", "INSERT", "COMMIT"]
 OUTCOME = {"postgresql": ["EXECUTE"], "sqlite": PORTABLE, "mysql": PORTABLE}
 CLAIM = {"postgresql": ["EXECUTE"], "sqlite": ["UPDATE"], "mysql": ["UPDATE", "SELECT"]}
 DATA = {"postgresql": ["EXECUTE"], "sqlite": ["UPDATE"], "mysql": ["UPDATE"]}
-
-
-@pytest.fixture(autouse=True)
-def webhooks_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no count depend on the moment: every 5 s the end of a program reads the webhooks."""
-    monkeypatch.setattr(listeners, "INTERVAL", float("inf"))
 
 
 def verbs(bookkeeping: str, *jobs: str) -> list[str]:

@@ -331,6 +331,7 @@ def test_an_sdk_that_raises_costs_spans_and_no_program(
     assert len(told) == 1
 
 
+@pytest.mark.usefixtures("webhooks_read_once")
 @on_postgresql
 def test_a_trace_costs_no_statement(recorded: Recorded, bookkeeping: str) -> None:
     def verbs() -> list[str]:
