@@ -45,6 +45,6 @@ def test_workers_of_the_release_before_survive_the_migration(release: str) -> No
     assert told == [], "add columns that are nullable or have a db_default, and take nothing away"
 
 
-@pytest.mark.parametrize("operation", HARMFUL, ids=Operation.describe)
+@pytest.mark.parametrize("operation", HARMFUL, ids=lambda operation: operation.describe())
 def test_what_they_would_not_survive_is_found(operation: Operation) -> None:
     assert list(harms(state_before(RELEASES[1]), [operation])) == [operation.describe()]
