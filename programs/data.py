@@ -28,6 +28,8 @@ def stored(value: object) -> JsonObject:
     """
     if not isinstance(value, dict):
         raise InvalidData(f"must be a JSON object (a dict), not {type(value).__name__}")
+    if not value:
+        return {}
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
         text = NUL_OR_SURROGATE.sub(REPLACEMENT, ESCAPED_NUL.sub(rf"\1{REPLACEMENT}", text))

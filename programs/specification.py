@@ -13,7 +13,7 @@ from programs.conf import settings
 from programs.data import JsonObject
 from programs.errors import InvalidData, InvalidProgram
 from programs.models import Program, Worker
-from programs.models.clock import Utc, storable
+from programs.models.clock import storable
 from programs.models.columns import DEFAULT_QUEUE, NAME_LENGTH
 from programs.models.definition import NAME_LENGTH as DEFINITION_LENGTH
 
@@ -80,7 +80,6 @@ def checked(
         job_data=_job_data({} if job_data is None else job_data, names),
         queue=_text("queue", queue, QUEUE_NAME_LENGTH),
         run_at=moment,
-        due_at=moment or Utc(),
         idempotency_key=_optional_text("idempotency_key", idempotency_key),
         created_by=_optional_text("created_by", created_by),
         definition=_optional_text("definition", definition, DEFINITION_LENGTH),

@@ -13,12 +13,9 @@ from programs import signals, specification, tracing
 from programs.conf import settings
 from programs.data import JsonObject
 from programs.errors import IdempotencyConflict, InvalidProgram
-from programs.models import Program
-from programs.models.clock import database_now
+from programs.models import Program, creating
 from programs.models.columns import DEFAULT_QUEUE
 from programs.relay import publish
-
-BATCH = 500  # rows of one INSERT
 
 
 def create_program(
@@ -65,7 +62,7 @@ def create_program(
         return _create_once(program, using, data_class)
     specification.fit(program, data_class)
     with tracing.creation([program]):
-        program.save(using=using, force_insert=True)
+        creating.store(program, using)
     _announce([program], using)
     return program
 
@@ -124,23 +121,15 @@ def create_programs(
         raise IdempotencyConflict(f"idempotency_key: {twice!r} is given twice: nothing was created")
     try:
         with tracing.creation(programs), transaction.atomic(using=using):
-            _stamp(programs, database_now(using))
-            created = Program.objects.using(using).bulk_create(programs, batch_size=BATCH)
+            creating.store_all(programs, using)
     except IntegrityError as error:
         if not keys:
             raise
         raise IdempotencyConflict(
             "one of the idempotency keys exists already: nothing was created"
         ) from error
-    _announce(created, using)
-    return created
-
-
-def _stamp(programs: Sequence[Program], moment: datetime) -> None:
-    """Put the database's time where each row would have an expression for it: twice as quick."""
-    for program in programs:
-        program.created_at = program.updated_at = moment
-        program.due_at = program.run_at or moment
+    _announce(programs, using)
+    return programs
 
 
 # Idempotency --------------------------------------------------------------------------------
@@ -154,7 +143,7 @@ def _create_once(program: Program, using: str, data_class: type[Any] | None) -> 
     specification.fit(program, data_class)
     try:
         with tracing.creation([program]), transaction.atomic(using=using):
-            program.save(using=using, force_insert=True)
+            creating.store(program, using)
     except IntegrityError:
         first = _first_with_key(program, using)  # another creation was quicker
         if first is None:

@@ -82,27 +82,27 @@ def checked_data(
 ) -> tuple[JsonObject | None, JsonObject | None]:
     """Return both kinds of data as they are to be stored; None, which is not looked at, stays.
 
-    `data_class`: another serializer of the program data, beside those of the jobs. `only`: the
-    jobs whose own data is looked at; None: that of all. Raises `InvalidProgram` with all errors.
+    They are given as `data.stored` returns them. `data_class`: another serializer of the program
+    data, beside those of the jobs. `only`: the jobs whose own data is looked at; None: that of all.
+    Raises `InvalidProgram` with all errors.
     """
     errors: list[FieldError] = []
+    new: dict[str, JsonObject] = {}  # by field: what serializers have made of it
     if program_data is not None:
         for each in program_data_classes(jobs, data_class):
-            program_data, found = _fitted(each, program_data)
+            fitted, found = _fitted(each, new.get("program_data", program_data))
             errors += _inside(("program_data",), found)
+            new["program_data"] = fitted
     if job_data is not None:
-        job_data = dict(job_data)
         for name, each in job_data_classes(jobs).items():
             if only is None or name in only:
                 fitted, found = _fitted(each, job_data.get(name, {}))
                 errors += _inside(("job_data", name), found)
                 if fitted or name in job_data:
-                    job_data[name] = fitted
+                    new["job_data"] = {**new.get("job_data", job_data), name: fitted}
     _refuse(_once(errors))
-    return (
-        None if program_data is None else _stored("program_data", program_data),
-        None if job_data is None else _stored("job_data", job_data),
-    )
+    stored = {field: _stored(field, data) for field, data in new.items()}
+    return stored.get("program_data", program_data), stored.get("job_data", job_data)
 
 
 def misfits(program: Program, data_class: type[Any] | None = None) -> list[FieldError]:

@@ -75,6 +75,18 @@ class Statement:
         self._execute(cursor, given)
         return list(cursor.fetchall())
 
+    def fetch_for_all(self, rows: Sequence[Sequence[Any]]) -> list[Any]:
+        """Execute an insertion once for all that `rows` give, and return what comes back.
+
+        Not prepared: who creates may have a connection for each request.
+        """
+        head, _, rest = self.sql.partition(" VALUES ")
+        values, returning, told = rest.rpartition(" RETURNING ")
+        sql = f"{head} VALUES {', '.join([values] * len(rows))}{returning}{told}"
+        cursor = _cursor(self.connection)
+        cursor.execute(sql, [value for given in rows for value in self.bound(given)])
+        return list(cursor.fetchall())
+
     def bound(self, given: Sequence[Any]) -> list[Any]:
         """Return the parameters of one execution."""
         values = self._constants.copy()
@@ -167,19 +179,27 @@ def update(
     query = rows.query.chain(UpdateQuery)
     query.add_update_values(values)  # type: ignore[attr-defined]
     sql, params = query.get_compiler(connection=connection).as_sql()
-    if returning:
-        sql += f" RETURNING {', '.join(map(connection.ops.quote_name, returning))}"
-    return Statement(connection, sql, params)
+    return Statement(connection, sql + _returning(returning, connection), params)
 
 
-def insert(model: type[models.Model], using: str, **values: Any) -> Statement:
-    """Compile the insertion of one row of `model`, with these columns alone."""
+def insert(
+    model: type[models.Model], using: str, *, returning: Sequence[str] = (), **values: Any
+) -> Statement:
+    """Compile the insertion of one row of `model`, with these columns alone.
+
+    It may return columns of what it has inserted.
+    """
     connection = connections[using]
     query = InsertQuery(model)
     fields = [field for field in model._meta.concrete_fields if field.attname in values]
     query.insert_values(fields, [model(**values)])
     ((sql, params),) = query.get_compiler(connection=connection).as_sql()
-    return Statement(connection, sql, params)
+    return Statement(connection, sql + _returning(returning, connection), params)
+
+
+def _returning(columns: Sequence[str], connection: BaseDatabaseWrapper) -> str:
+    names = ", ".join(map(connection.ops.quote_name, columns))
+    return f" RETURNING {names}" if names else ""
 
 
 def kept(using: str, key: Hashable, compile_it: Callable[[], S]) -> S:
