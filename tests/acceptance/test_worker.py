@@ -287,6 +287,20 @@ def test_a_missing_table_is_said_with_what_to_do(site: Site, tmp_path: Path) -> 
 
 
 @on_sqlite
+def test_a_database_that_is_away_at_the_start_is_waited_for(site: Site) -> None:
+    program = create_program(["noop"])
+    file = Path(site.environment["DATABASE_URL"].removeprefix("sqlite:///"))
+    mounted = site.folder / "mounted"
+    worker = site.worker(DATABASE_URL=f"sqlite:///{mounted / file.name}")
+    eventually(lambda: "unable to open database file" in worker.output, within=30)
+
+    mounted.symlink_to(file.parent)
+
+    wait_for(program, State.FINISHED)
+    assert worker.terminate() == 0
+
+
+@on_sqlite
 @pytest.mark.parametrize(
     ("option", "value"),
     [("--threads", "0"), ("--processes", "x"), ("--shutdown-timeout", "-1")],

@@ -96,9 +96,14 @@ class Command(BaseCommand):
             ) from error
 
     def _require_sound_settings(self) -> None:
-        """End with what `manage.py check` says if it finds errors; warnings are left to it."""
-        if any(found.is_serious() and not found.is_silenced() for found in checks.run_checks()):
-            self.check()
+        """End with what `manage.py check` says if it finds errors; warnings are left to it.
+
+        No database is asked: from Django 6.1 on, checks that name none would open all, and one that
+        is away is waited for.
+        """
+        found = checks.run_checks(databases=[])
+        if any(message.is_serious() and not message.is_silenced() for message in found):
+            self.check(databases=[])
 
     def _require_tables(self) -> None:
         """Say what to do where tables do not fit; a database that is away is waited for."""
