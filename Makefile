@@ -132,12 +132,20 @@ $(VENV)/.benchmarks: benchmarks/requirements.txt $(VENV)/.made
 
 # A candidate on PATH may be a shim that does not run, too old, or without its venv module (Debian
 # packages that apart): each is tried, and the nearest miss names the fix.
+# What is in a folder that was not begun here is not ours to clear: it may be an environment in use.
 $(VENV)/.made:
+	@if test -n "$$(ls -A $(VENV) 2>/dev/null)" && \
+	    ! test -e $(VENV)/.made && ! test -e $(VENV)/.begun; then \
+	    echo "$(VENV) holds what make has not put there: name another folder (VENV=), or remove it" >&2; \
+	    exit 1; \
+	fi
 	@for python in $(or $(PYTHON),$(PYTHONS)); do \
 	    "$$python" -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null || continue; \
 	    if "$$python" -c "import ensurepip, venv" 2>/dev/null; then \
 	        echo "Making $(VENV) with $$python"; \
-	        "$$python" -m venv --clear $(VENV) && touch $@; exit; \
+	        mkdir -p $(VENV) && touch $(VENV)/.begun && \
+	        find $(VENV) -mindepth 1 ! -name .begun -delete && \
+	        "$$python" -m venv $(VENV) && touch $@ && rm $(VENV)/.begun; exit; \
 	    fi; \
 	    without_venv=$${without_venv:-$$python}; \
 	done; \
