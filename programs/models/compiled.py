@@ -78,14 +78,15 @@ class Statement:
     def fetch_for_all(self, rows: Sequence[Sequence[Any]]) -> list[Any]:
         """Execute an insertion once for all that `rows` give, and return what comes back.
 
-        Not prepared: who creates may have a connection for each request.
+        Not prepared: who creates may have a connection for each request. By a cursor of its own,
+        which is closed: one that is kept would keep all of these values.
         """
         head, _, rest = self.sql.partition(" VALUES ")
         values, returning, told = rest.rpartition(" RETURNING ")
         sql = f"{head} VALUES {', '.join([values] * len(rows))}{returning}{told}"
-        cursor = _cursor(self.connection)
-        cursor.execute(sql, [value for given in rows for value in self.bound(given)])
-        return list(cursor.fetchall())
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, [value for given in rows for value in self.bound(given)])
+            return list(cursor.fetchall())
 
     def bound(self, given: Sequence[Any]) -> list[Any]:
         """Return the parameters of one execution."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from inspect import signature
 
 import pytest
 from django.db import connections, transaction
 from django.db.models.signals import post_save, pre_save
 
-from programs import operations, signals, submission
+from programs import operations, signals, specification, submission
 from programs.conf import settings as executor_settings
 from programs.errors import IdempotencyConflict, InvalidProgram
-from programs.models import Program, State, Worker
+from programs.models import Program, State, Worker, creating
 from programs.submission import create_program, create_programs
 from tests.running import claim, fresh, listening, on_server, on_sqlite, run
 
@@ -154,16 +155,19 @@ def test_many_programs_are_created_in_few_statements(
     assert [run_id for run_id, _ in published] == [program.run_id for program in created]
 
 
-LITTLE = {"jobs": ["noop"], "queue": "default"}
+LITTLE = {"jobs": ["noop"]}
+# All that can be given: a column that is forgotten would be lost.
 MUCH = {
     "jobs": ["noop", "count"],
     "program_data": {"a": [1, "ä%s", None, {"b": True}]},
     "job_data": {"count": {"n": 7}},
     "queue": "night",
     "run_at": datetime(2026, 11, 24, 3, 4, 5, 678901, tzinfo=UTC),
+    "idempotency_key": "night-7",
     "created_by": "Ada",
+    "definition": "orders",
 }
-OWN = {"id", "run_id", "created_at", "updated_at", "due_at"}  # of each row
+OWN = {"id", "run_id", "created_at", "updated_at", "due_at", "idempotency_key"}  # of each row
 
 
 def columns(program: Program) -> dict[str, object]:
@@ -175,20 +179,42 @@ def columns(program: Program) -> dict[str, object]:
 def test_what_is_stored_is_what_django_would_store(
     bookkeeping: str, given: dict, number: int
 ) -> None:
-    ours = create_program(**given) if number == 1 else create_programs([LITTLE, given, LITTLE])[1]
-    djangos = Program(**given)
+    def unsaved(**values: object) -> Program:
+        program = specification.checked(bookkeeping, **values)
+        program.trace_parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        return program
+
+    ours = unsaved(**given)
+    if number == 1:
+        creating.store(ours, bookkeeping)
+    else:
+        with transaction.atomic(using=bookkeeping):
+            creating.store_all([unsaved(**LITTLE), ours, unsaved(**LITTLE)], bookkeeping)
+    other_key = {"idempotency_key": "night-8"} if "idempotency_key" in given else {}
+    djangos = unsaved(**{**given, **other_key})
     djangos.save(using=bookkeeping)
 
-    row = columns(fresh(ours))
-    assert columns(ours) == row  # the instance knows all of it
-    assert not ours._state.adding
-    assert ours.alias == bookkeeping
-    expected = columns(fresh(djangos))
+    row, expected = columns(fresh(ours)), columns(fresh(djangos))
     assert {name: row[name] for name in row if name not in OWN} == {
         name: expected[name] for name in expected if name not in OWN
     }
+    assert row["idempotency_key"] == given.get("idempotency_key")
     assert row["created_at"] == row["updated_at"]
     assert row["due_at"] == given.get("run_at", row["created_at"])
+
+
+def test_what_is_compared_with_django_is_all_that_can_be_given() -> None:
+    assert MUCH.keys() == signature(specification.checked).parameters.keys() - {"using"}
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_the_instance_knows_all_of_its_row(bookkeeping: str, number: int) -> None:
+    given = {name: value for name, value in MUCH.items() if name in specification.FIELDS}
+    ours = create_program(**given) if number == 1 else create_programs([LITTLE, given, LITTLE])[1]
+
+    assert columns(ours) == columns(fresh(ours))
+    assert not ours._state.adding
+    assert ours.alias == bookkeeping
 
 
 def test_listeners_of_django_hear_of_one_new_program(bookkeeping: str) -> None:
