@@ -1,0 +1,112 @@
+"""What databases are asked that need not be there: the clock of each, and whether MySQL is fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.core.checks import CheckMessage
+
+from programs import checks
+from programs.models.clock import Utc
+
+FIT = {
+    "transaction_isolation": "READ-COMMITTED",
+    "character_set_database": "utf8mb4",
+    "collation_database": "utf8mb4_bin",
+}
+
+
+# The clock ---------------------------------------------------------------------------------
+
+CLOCKS = [
+    ("postgresql", "STATEMENT_TIMESTAMP()", " + %s * INTERVAL '1 second'"),
+    ("mysql", "UTC_TIMESTAMP(6)", " + INTERVAL ROUND(%s * 1000000) MICROSECOND"),
+    ("oracle", "SYS_EXTRACT_UTC(SYSTIMESTAMP)", " + NUMTODSINTERVAL(%s, 'SECOND')"),
+    ("redshift", "SYSDATE", " + %s * INTERVAL '1 second'"),
+]
+
+
+@pytest.mark.parametrize(("vendor", "now", "later"), CLOCKS)
+def test_every_clock_counts_seconds_from_its_own_now(vendor: str, now: str, later: str) -> None:
+    def asked(clock: Utc) -> Any:
+        return getattr(clock, f"as_{vendor}")(None, None)
+
+    assert asked(Utc()) == (now, [])
+    assert asked(Utc(after=1.5)) == (now + later, [1.5])
+
+
+def test_sql_servers_clock_counts_seconds_and_the_rest_apart() -> None:
+    now, nothing = Utc().as_microsoft(None, None)  # type: ignore[arg-type]
+    later, given = Utc(after=1.5).as_microsoft(None, None)  # type: ignore[arg-type]
+    assert (now, nothing) == ("SYSUTCDATETIME()", [])
+    assert later.startswith("DATEADD(MILLISECOND, ")
+    assert f"DATEADD(SECOND, CAST(FLOOR(%s) AS INT), {now})" in later
+    assert given == [1.5] * later.count("%s") == [1.5] * 3
+
+
+def test_a_clock_that_nobody_knows_is_not_guessed() -> None:
+    with pytest.raises(NotImplementedError, match="the clock of access is not known"):
+        Utc().as_sql(None, SimpleNamespace(vendor="access"))  # type: ignore[arg-type]
+
+
+# MySQL, or MariaDB ----------------------------------------------------------------------------
+
+
+def told(monkeypatch: pytest.MonkeyPatch, vendor: str, **variables: str) -> list[CheckMessage]:
+    """Check a server that says this of itself."""
+
+    class Cursor:
+        def execute(self, sql: str) -> None:
+            assert sql == checks.FOR_MYSQL
+
+        def fetchall(self) -> list[tuple[str, str]]:
+            return list(variables.items())
+
+    @contextmanager
+    def cursor() -> Iterator[Cursor]:
+        yield Cursor()
+
+    server = SimpleNamespace(vendor=vendor, cursor=cursor)
+    monkeypatch.setattr(checks, "connections", {"default": server})
+    return checks.mysql_is_fit(None, databases=["default"])
+
+
+def test_a_mysql_as_it_should_be_is_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert told(monkeypatch, "mysql", **FIT) == []
+
+
+def test_what_older_servers_call_their_isolation_is_understood(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    older = {**FIT, "tx_isolation": FIT["transaction_isolation"]}
+    del older["transaction_isolation"]
+    assert told(monkeypatch, "mysql", **older) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "named"),
+    [
+        ({"transaction_isolation": "SERIALIZABLE"}, "programs.W005", "SERIALIZABLE"),
+        ({"collation_database": "utf8mb4_general_ci"}, "programs.W006", "utf8mb4_general_ci"),
+        ({"character_set_database": "latin1"}, "programs.W006", "utf8mb4_bin"),
+    ],
+)
+def test_a_mysql_that_is_not_fit_is_told_with_the_fix(
+    monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str], code: str, named: str
+) -> None:
+    (warning,) = told(monkeypatch, "mysql", **{**FIT, **wrong})
+    assert warning.id == code
+    assert named in warning.msg
+    assert warning.hint
+
+
+def test_other_databases_are_not_asked_for_mysqls_variables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert told(monkeypatch, "postgresql") == []
+    assert checks.mysql_is_fit(None, databases=[]) == []
+    assert checks.mysql_is_fit(None) == []
