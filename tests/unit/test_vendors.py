@@ -40,8 +40,8 @@ def test_every_clock_counts_seconds_from_its_own_now(vendor: str, now: str, late
 
 
 def test_sql_servers_clock_counts_seconds_and_the_rest_apart() -> None:
-    now, nothing = Utc().as_microsoft(None, None)  # type: ignore[arg-type]
-    later, given = Utc(after=1.5).as_microsoft(None, None)  # type: ignore[arg-type]
+    now, nothing = Utc().as_microsoft(None, None)
+    later, given = Utc(after=1.5).as_microsoft(None, None)
     assert (now, nothing) == ("SYSUTCDATETIME()", [])
     assert later.startswith("DATEADD(MILLISECOND, ")
     assert f"DATEADD(SECOND, CAST(FLOOR(%s) AS INT), {now})" in later
@@ -50,7 +50,7 @@ def test_sql_servers_clock_counts_seconds_and_the_rest_apart() -> None:
 
 def test_a_clock_that_nobody_knows_is_not_guessed() -> None:
     with pytest.raises(NotImplementedError, match="the clock of access is not known"):
-        Utc().as_sql(None, SimpleNamespace(vendor="access"))  # type: ignore[arg-type]
+        Utc().as_sql(None, SimpleNamespace(vendor="access"))
 
 
 # MySQL, or MariaDB ----------------------------------------------------------------------------
