@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest
 
+# Files of tests at a time, each process with servers of its own: as many as there are processors, up to four.
+AT_ONCE = --numprocesses auto --maxprocesses 4 --dist loadfile
+
 # Newest first; PYTHON= names another.
 PYTHONS = python3.14 python3.13 python3.12 python3.11 python3
 
@@ -18,7 +21,7 @@ run: $(VENV)/.runs ## start the console on 127.0.0.1:8000 (PORT=) with a worker 
 # The faults are in their short form here; the kills alone, as below.
 test: lint ## check style, types, floors and migrations, then run every test
 	@$(BIN)/python -m tests.servers --install
-	@$(PYTEST) --ignore tests/faults
+	@$(PYTEST) $(AT_ONCE) --ignore tests/faults
 	@$(BIN)/python -m pytest tests/faults/test_kills.py
 	@$(BIN)/python -m pytest tests/faults -n 3 --dist loadfile --ignore tests/faults/test_kills.py
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -50,7 +51,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is about a database that this session does not test."""
+    """Leave out what is about a database that this session does not test.
+
+    Of tests with one name, pytest-xdist would run one.
+    """
+    names = Counter(item.nodeid for item in items)
+    if doubled := [name for name, count in names.items() if count > 1]:
+        raise pytest.UsageError(f"several tests have one name: {', '.join(doubled)}")
     left_out = [item for item in items if not _is_for_this_session(item)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
