@@ -30,6 +30,8 @@ NAMES = {
 }
 COMPILED = "compiled"
 SUITE = ("tests/unit", "tests/integration", "tests/acceptance")
+# On servers of our own each process has its own. Another's is one, for tests one after the other.
+AT_ONCE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
 
 # Of a server that somebody has, only itself can say which of the two it is.
 WHICH = "from django.db import connection as c; c.ensure_connection(); print(c.mysql_is_mariadb)"
@@ -73,7 +75,8 @@ def main(asked: list[str]) -> int:
         elif kind == external:
             results[really(kind)] = pytest({}, *SUITE)
         else:
-            results[kind] = pytest({"TEST_DATABASE": kind, "TEST_DATABASE_URL": ""}, *SUITE)
+            private = {"TEST_DATABASE": kind, "TEST_DATABASE_URL": ""}
+            results[kind] = pytest(private, *AT_ONCE, *SUITE)
     print()
     for line in lines(results, compiled):
         print(line)
@@ -98,13 +101,13 @@ def lines(results: dict[str, Result], compiled: Result) -> list[str]:
     return told
 
 
-def pytest(environment: dict[str, str], *paths: str) -> Result:
-    """Run pytest on these paths; it prints, and its report is read."""
+def pytest(environment: dict[str, str], *given: str) -> Result:
+    """Run pytest with what is given, options and paths; it prints, and its report is read."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         options = ("-q", "-rfE", "--tb=short", f"--junitxml={report}", "-o", "junit_family=xunit1")
         status = subprocess.run(
-            [sys.executable, "-m", "pytest", *options, *paths],
+            [sys.executable, "-m", "pytest", *options, *given],
             cwd=ROOT,
             env={**os.environ, **environment},
             check=False,
