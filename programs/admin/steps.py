@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.text import slugify
+
 from programs.admin.text import duration, legible, moment, names_of
 from programs.admin.timeline import StepTime, timeline_of
 from programs.inspection.steps import skipped_steps, standing
@@ -50,6 +52,7 @@ class ShownStep:
     number: int  # from 1, as people count
     job: str
     standing: str
+    kind: str  # the class that gives the standing its colours
     is_current: bool
     time: StepTime | None  # None: it has not begun
     attempts: list[ShownAttempt]
@@ -89,15 +92,18 @@ def steps_of(program: Program) -> tuple[list[ShownStep], bool]:
     are_all = len(newest) <= ATTEMPTS_SHOWN
     times = timeline_of(program, newest[ATTEMPTS_SHOWN - 1 :: -1], are_all=are_all)
     skipped = skipped_steps(program)
-    shown = [
-        ShownStep(
-            number=index + 1,
-            job=legible(name),
-            standing="skipped" if index in skipped else standing(program, index),
-            is_current=index == program.step,
-            time=times.get(index),
-            attempts=attempts.get(index, []),
+    shown = []
+    for index, name in enumerate(program.jobs if isinstance(program.jobs, list) else []):
+        stands = "skipped" if index in skipped else standing(program, index)
+        shown.append(
+            ShownStep(
+                number=index + 1,
+                job=legible(name),
+                standing=stands,
+                kind=slugify(stands),
+                is_current=index == program.step,
+                time=times.get(index),
+                attempts=attempts.get(index, []),
+            )
         )
-        for index, name in enumerate(program.jobs if isinstance(program.jobs, list) else [])
-    ]
     return shown, not are_all
