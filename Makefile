@@ -10,7 +10,7 @@ AT_ONCE = --numprocesses auto --maxprocesses 4 --dist loadfile
 # Newest first; PYTHON= names another.
 PYTHONS = python3.14 python3.13 python3.12 python3.11 python3
 
-.PHONY: help run test test-databases test-all coverage lint audit format faults bench scale docs screenshots changelog hooks wheel clean
+.PHONY: help run test test-databases test-all coverage lint audit format faults bench scale docs screenshots messages changelog hooks wheel clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -87,6 +87,9 @@ docs: $(VENV)/.tests ## build the documents into build/docs, with warnings as er
 screenshots: $(VENV)/.tests ## take the pictures of the console that the documents show
 	@$(BIN)/python -m tests.servers --install
 	@$(BIN)/python scripts/screenshots.py
+
+messages: $(VENV)/.tests ## collect what the console says into its catalogues, and compile them
+	@$(BIN)/python scripts/messages.py
 
 changelog: $(VENV)/.made ## draft CHANGELOG entries from the commits since the last tag
 	@$(BIN)/python scripts/changelog.py

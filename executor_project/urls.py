@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path
+from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 
 from executor_project import tokens
@@ -11,7 +12,7 @@ from executor_project.failures import not_found, refused, server_error
 from executor_project.reference import ReferenceView
 
 admin.site.site_header = admin.site.site_title = "Program Executor"
-admin.site.index_title = "Console"
+admin.site.index_title = _("Console")
 
 tokens.register()
 

@@ -13,6 +13,7 @@ from programs.admin.program import ProgramAdmin
 from programs.admin.queue import QueueAdmin
 from programs.admin.schedule import ScheduleAdmin
 from programs.admin.webhook import WebhookAdmin
+from programs.admin.words import name_models
 from programs.admin.worker import WorkerAdmin
 from programs.models import Definition, Operation, Program, Queue, Schedule, Webhook, Worker
 
@@ -28,4 +29,5 @@ def register(site: admin.AdminSite) -> None:
     site.register(Webhook, WebhookAdmin)
 
 
+name_models()
 register(admin.site)

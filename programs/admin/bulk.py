@@ -18,14 +18,17 @@ from django.http import (
 )
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from programs import bulk, operations, registry
 from programs.admin import facts
 from programs.admin.forms import BulkForm
 from programs.admin.levers import LEVERS, Lever
-from programs.admin.outcomes import filters_of, number_of, outcomes_page, report_of
+from programs.admin.outcomes import filters_of, heading_of, outcomes_page, report_of
 from programs.admin.pages import ProgramPages
-from programs.admin.text import legible
+from programs.admin.text import legible, number
+from programs.admin.words import said
 from programs.bulk import DEEDS, BulkOperation
 from programs.errors import IdempotencyConflict, InvalidProgram
 from programs.inspection import Count, Selection
@@ -54,9 +57,7 @@ class Meant:
 
     @property
     def heading(self) -> str:
-        if self.selection is None:
-            return f"{self.lever.label} {number_of(len(self.run_ids), 'selected program')}"
-        return f"{self.lever.label} all programs that match"
+        return heading_of(self.lever.label, len(self.run_ids) if self.selection is None else None)
 
     def possible(self) -> Count:
         """Count those that can be treated."""
@@ -132,8 +133,10 @@ class BulkActions(ProgramPages):
                 except InvalidProgram as error:  # a user name, say, that cannot be stored
                     form.refuse(error)
                 else:
-                    told = "does it in the background. Here stands how far it is."
-                    return self.done(request, program, f"{lever.label}: this program {told}")
+                    told = _(
+                        "{deed}: this program does it in the background. Here stands how far it is."
+                    )
+                    return self.done(request, program, told.format(deed=lever.label))
         else:
             newest = Program.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
             form = BulkForm(needs_reason=meant.selection is not None, up_to=newest)
@@ -168,6 +171,7 @@ class BulkActions(ProgramPages):
         return {
             "title": meant.heading,
             "lever": meant.lever,
+            "treated": said(meant.lever.verb.label),
             "is_selection": meant.selection is not None,
             "filters": filters_of(meant.selection),
             "counted": _counted(meant, matching, possible),
@@ -196,7 +200,7 @@ class BulkActions(ProgramPages):
             raise Http404("This program is no bulk operation.")
         page = outcomes_page(program, request.GET.get("only", ""), request.GET.get("before", ""))
         context = {
-            "title": f"Outcomes: {report.heading}",
+            "title": _("Outcomes: {deed}").format(deed=report.heading),
             "run_id": legible(program),
             "bulk": report,
             "page": page,
@@ -213,38 +217,58 @@ def _lever(verb: str | None) -> Lever:
 
 def _counted(meant: Meant, matching: Count | None, possible: Count) -> str:
     """Say how many are meant, and how many of them will be treated."""
-    verb = meant.lever.verb.label
+    verb = said(meant.lever.verb.label)
     if matching is None:
         if not possible.number:
-            return f"No program was found that matches and can be {verb}."
-        programs = "program matches" if possible == (1, True) else "programs match"
-        return f"{_number(possible)} {programs} and can be {verb}."
+            told = _("No program was found that matches and can be {treated}.")
+        else:
+            told = ngettext(
+                "{count} program matches and can be {treated}.",
+                "{count} programs match and can be {treated}.",
+                _plurality(possible),
+            )
+        return told.format(count=_number(possible), treated=verb)
     if not matching.number:
-        return "No program matches." if matching.is_exact else "No program was found that matches."
-    is_one = matching == (1, True)
+        none = _("No program matches.")
+        return none if matching.is_exact else _("No program was found that matches.")
+    is_one = _plurality(matching) == 1
     if meant.selection is not None:
-        programs = "program matches" if is_one else "programs match"
+        some = ngettext("{count} program matches", "{count} programs match", _plurality(matching))
     else:
-        programs = "program is selected" if is_one else "programs are selected"
+        some = ngettext(
+            "{count} program is selected", "{count} programs are selected", _plurality(matching)
+        )
     if not possible.number:
-        fitting = "it cannot be" if is_one else "none of them can be"
+        fitting = _("it cannot be {treated}") if is_one else _("none of them can be {treated}")
     elif possible == matching:
-        fitting = "it can be" if is_one else "all of them can be"
+        fitting = _("it can be {treated}") if is_one else _("all of them can be {treated}")
     else:
-        fitting = f"{_number(possible)} of them can be"
-    return f"{_number(matching)} {programs}; {fitting} {verb}."
+        fitting = ngettext(
+            "{count} of them can be {treated}",
+            "{count} of them can be {treated}",
+            _plurality(possible),
+        )
+    told = fitting.format(count=_number(possible), treated=verb)
+    return f"{some.format(count=_number(matching))}; {told}."
+
+
+def _plurality(count: Count) -> int:
+    """Return the number that a word behind it agrees with: "at least 1" may be more."""
+    return count.number if count.is_exact else max(count.number, 2)
 
 
 def _number(count: Count) -> str:
+    shown = number(count.number)
     if count.is_exact:
-        return f"{count.number:,}"
+        return shown
     if count.number >= MATCHES_COUNTED:
-        return f"{count.number:,} or more"
-    return f"at least {count.number:,}"
+        return _("{number} or more").format(number=shown)
+    return _("at least {number}").format(number=shown)
 
 
 def _window(*counts: Count | None) -> str:
     """Say among which programs was counted, where it was not all of them."""
     if all(each is None or each.is_exact or each.number >= MATCHES_COUNTED for each in counts):
         return ""
-    return f"Counted among the newest {WINDOW:,} programs; older ones are searched as well."
+    told = _("Counted among the newest {number} programs; older ones are searched as well.")
+    return told.format(number=number(WINDOW))

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from inspect import cleandoc
 
+from django.utils.translation import gettext as _
+
 from programs import registry
 from programs.admin.text import legible
 from programs.definition.code import registered_definitions
@@ -43,8 +45,8 @@ def known_jobs(cloned: Iterable[str] = ()) -> list[KnownJob]:
     nowhere = set(cloned) - here.keys() - elsewhere
     return [
         *(KnownJob.of(name, job.__doc__) for name, job in here.items() if not job.internal),
-        *(KnownJob.of(name, "Known to live workers only.") for name in sorted(elsewhere)),
-        *(KnownJob.of(name, "Known to nobody now.") for name in sorted(nowhere)),
+        *(KnownJob.of(name, _("Known to live workers only.")) for name in sorted(elsewhere)),
+        *(KnownJob.of(name, _("Known to nobody now.")) for name in sorted(nowhere)),
     ]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from programs.admin.text import number
+
 PITCH, BAR, HEIGHT = 10, 8, 100  # from bar to bar, a bar's width, the whole drawing's height
 LOWEST = 2.0  # of a bar that is not nothing: it is seen beside any other one
 
@@ -34,17 +36,17 @@ class Chart:
 
 
 def bar_chart(
-    key: str, kind: str, title: str, unit: str, points: Sequence[tuple[str, int]]
+    key: str, kind: str, title: str, told: str, points: Sequence[tuple[str, int]]
 ) -> Chart:
-    """Return the chart of these labelled numbers, of which each is of one `unit`."""
-    numbers = [number for _, number in points]
+    """Return the chart of these labelled numbers; `told` says their `{total}` and `{highest}`."""
+    numbers = [value for _, value in points]
     total, highest = sum(numbers), max(numbers, default=0)
     scale = HEIGHT / max(highest, 1)
     bars = []
-    for index, (label, number) in enumerate(points):
-        if number:
-            height = max(number * scale, LOWEST)
-            title_ = f"{label}: {number:,}"
+    for index, (label, value) in enumerate(points):
+        if value:
+            height = max(value * scale, LOWEST)
+            title_ = f"{label}: {number(value)}"
             bars.append(
                 Bar(str(index * PITCH + 1), f"{HEIGHT - height:.1f}", f"{height:.1f}", title_)
             )
@@ -53,9 +55,9 @@ def bar_chart(
         key=key,
         kind=kind,
         title=title,
-        summary=f"{total:,} in all, at most {highest:,} in one {unit}" if total else "none",
+        summary=told.format(total=number(total), highest=number(highest)),
         bars=bars,
         width=PITCH * len(points),
-        highest=f"{highest:,}" if highest else "",
+        highest=number(highest) if highest else "",
         ticks=[labels[0], labels[len(labels) // 2], labels[-1]] if labels else [],
     )

@@ -11,6 +11,7 @@ from django.forms.widgets import Script
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from programs import data, registry, specification, submission
 from programs.admin.calls import Call
@@ -66,7 +67,9 @@ class CreationPage(ProgramPages):
             data = (visible(source.program_data, user), visible_job_data(source.job_data, user))
             entry.open(form, form.names, *data)
         context = {
-            "title": f"Clone program {legible(source)}" if source else "Create a program",
+            "title": _("Clone program {name}").format(name=legible(source))
+            if source
+            else _("Create a program"),
             "form": form,
             "entry": entry,
             "may_be_drawn": entry.forms is not None or _is_any_typed(),
@@ -109,7 +112,7 @@ class CreationPage(ProgramPages):
                 **form.arguments, created_by=str(request.user.get_username())
             )
             self.log_addition(request, program, [{"added": {}}])
-        return self.done(request, program, f"Program {program} is created.")
+        return self.done(request, program, _("Program {name} is created.").format(name=program))
 
     def _conflict(
         self, request: HttpRequest, form: CreationForm, error: IdempotencyConflict
@@ -120,9 +123,10 @@ class CreationPage(ProgramPages):
         if first is None or not self.has_view_permission(request, first):
             return legible(error)
         return format_html(
-            '{}: <a href="{}">look at that program</a>',
+            '{}: <a href="{}">{}</a>',
             legible(error),
             self.url_of("change", first),
+            _("look at that program"),
         )
 
 

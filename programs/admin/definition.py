@@ -16,6 +16,7 @@ from django.http import (
 )
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from programs.admin import facts
 from programs.admin.definition_pages import ADD, CHANGE_IT, DELETE, START
@@ -93,13 +94,13 @@ class DefinitionAdmin(DetailPages, StartPage, WritingPages):
         last = last_runs({each.name for each in shown}) if may_look else {}
         may_start = START.is_held(request)
         context = {
-            "title": "Definitions",
+            "title": _("Definitions"),
             "q": legible(asked),
             "definitions": [
                 self._row(each, last.get(each.name), unknown, may_start=may_start) for each in shown
             ],
             "are_all": len(found) <= SHOWN,
-            "tools": [Tool.of(request, "add", "Add", self.url_of("add"), ADD)],
+            "tools": [Tool.of(request, "add", _("Add"), self.url_of("add"), ADD)],
         }
         return self.section(request, "list", context)
 
@@ -109,11 +110,11 @@ class DefinitionAdmin(DetailPages, StartPage, WritingPages):
         missing = [job for job in each.jobs if job in unknown]
         can_start = may_start and not missing and not each.is_shadowed
         has_run = last is not None and not each.is_shadowed
-        origin = "in code" if each.is_in_code else "made here"
+        origin = _("in code") if each.is_in_code else _("made here")
         return ShownDefinition(
             name=legible(each.name),
             url=self.url_of("change", each.name),
-            origin="made here; hidden by the one in code" if each.is_shadowed else origin,
+            origin=_("made here; hidden by the one in code") if each.is_shadowed else origin,
             about=legible(each.description),
             jobs=names_of(each.jobs),
             missing=names_of(missing),
@@ -135,7 +136,7 @@ class DefinitionAdmin(DetailPages, StartPage, WritingPages):
         missing = found.missing_jobs()
         hidden = Definition.objects.filter(name=found.name).exists() if found.is_in_code else False
         return {
-            "title": f"Definition {legible(found.name)}",
+            "title": _("Definition {name}").format(name=legible(found.name)),
             "name": legible(found.name),
             "about": legible(found.description),
             "is_in_code": found.is_in_code,
@@ -154,12 +155,14 @@ class DefinitionAdmin(DetailPages, StartPage, WritingPages):
         name = found.name
         tools = []
         if can_start:
-            tools.append(Tool.of(request, "start", "Start", self.url_of("start", name), START))
+            tools.append(Tool.of(request, "start", _("Start"), self.url_of("start", name), START))
         schedule = f"{self.schedules_url('add')}?definition={name}"
-        tools.append(Tool.of(request, "schedule", "Add schedule", schedule, MANAGE))
+        tools.append(Tool.of(request, "schedule", _("Add schedule"), schedule, MANAGE))
         if not found.is_in_code:
-            tools.append(Tool.of(request, "edit", "Edit", self.url_of("edit", name), CHANGE_IT))
-            tools.append(Tool.of(request, "delete", "Delete", self.url_of("delete", name), DELETE))
+            tools.append(Tool.of(request, "edit", _("Edit"), self.url_of("edit", name), CHANGE_IT))
+            tools.append(
+                Tool.of(request, "delete", _("Delete"), self.url_of("delete", name), DELETE)
+            )
         return tools
 
     def _moving(self, request: HttpRequest, found: AnyDefinition) -> dict[str, Any]:
@@ -216,10 +219,11 @@ class DefinitionAdmin(DetailPages, StartPage, WritingPages):
             except OperationRefused as refusal:
                 form.add_error(None, f"{legible(refusal)}.")
             else:
-                self.message_user(request, f"Definition {legible(name)} is deleted.")
+                told = _("Definition {name} is deleted.")
+                self.message_user(request, told.format(name=legible(name)))
                 return HttpResponseRedirect(self.url_of("changelist"))
         context = {
-            "title": f"Delete definition {legible(name)}",
+            "title": _("Delete definition {name}").format(name=legible(name)),
             "name": legible(name),
             "form": form,
             "back": self.url_of("change", name),
@@ -250,16 +254,16 @@ def _matching(asked: str) -> list[AnyDefinition]:
 
 
 def _facts_of(found: AnyDefinition) -> facts.Facts:
-    told = [("queue", legible(found.queue))]
+    told = [(_("queue"), legible(found.queue))]
     if isinstance(found, DefinitionInCode):
-        told.append(("registered in", legible(found.place)))
+        told.append((_("registered in"), legible(found.place)))
     if found.data_class is not None:
-        told.append(("form of the program data", legible(found.data_class.__qualname__)))
+        told.append((_("form of the program data"), legible(found.data_class.__qualname__)))
     if isinstance(found, StoredDefinition):
         row = found.row
         told += [
-            ("made by", legible(row.created_by)),
-            ("made", moment(row.created_at)),
-            ("changed", moment(row.updated_at)),
+            (_("made by"), legible(row.created_by)),
+            (_("made"), moment(row.created_at)),
+            (_("changed"), moment(row.updated_at)),
         ]
     return told

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from programs.admin.catalog import KnownJob
-from programs.admin.forms import DATA_PARTS, STRAY_MASK, ConsoleForm, JobNamesField, ObjectField
+from programs.admin.fields import JobNamesField, ObjectField
+from programs.admin.forms import DATA_PARTS, STRAY_MASK, ConsoleForm
 from programs.admin.text import as_editable, as_stored, legible
 from programs.data import JsonObject
 from programs.inspection import may_reveal, visible, visible_job_data
@@ -28,27 +30,34 @@ class DefinitionForm(ConsoleForm):
     """A definition: new, made of a program, or one that is changed."""
 
     name = forms.CharField(
+        label=_("Name"),
         max_length=NAME_LENGTH,
-        help_text="Letters, digits, dot, dash and underscore. It cannot be changed later.",
+        help_text=_("Letters, digits, dot, dash and underscore. It cannot be changed later."),
         widget=forms.TextInput(attrs={"class": "vTextField", "spellcheck": "false"}),
     )
     description = forms.CharField(
+        label=_("Description"),
         required=False,
         max_length=10_000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="What it is for, to be read by who starts it.",
+        help_text=_("What it is for, to be read by who starts it."),
     )
-    jobs = JobNamesField(help_text="In the order in which they run: one a line, or by commas.")
+    jobs = JobNamesField(
+        label=_("Jobs"), help_text=_("In the order in which they run: one a line, or by commas.")
+    )
     program_data = ObjectField(
-        help_text="What all jobs see. It may be incomplete: who starts it can give the rest."
+        label=_("Program data"),
+        help_text=_("What all jobs see. It may be incomplete: who starts it can give the rest."),
     )
     job_data = ObjectField(
-        help_text='The data of single jobs, by their names: {"import_orders": {"page": 3}}.'
+        label=_("Job data"),
+        help_text=_('The data of single jobs, by their names: {"import_orders": {"page": 3}}.'),
     )
     queue = forms.CharField(
+        label=_("Queue"),
         initial=DEFAULT_QUEUE,
         max_length=QUEUE_NAME_LENGTH,
-        help_text="Only workers that serve this queue run its programs.",
+        help_text=_("Only workers that serve this queue run its programs."),
     )
 
     def __init__(

@@ -13,11 +13,14 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from programs import submission
 from programs.admin.creation import ASSETS
 from programs.admin.definition_pages import START, DefinitionPages
-from programs.admin.forms import DATA_PARTS, STRAY_MASK, ConsoleForm, ObjectField, StartTimeField
+from programs.admin.fields import START_TIME, ObjectField, StartTimeField
+from programs.admin.forms import DATA_PARTS, STRAY_MASK, ConsoleForm
 from programs.admin.text import as_editable, legible, names_of
 from programs.admin.typed_data import DataEntry
 from programs.conf import settings
@@ -33,18 +36,26 @@ from programs.typed import job_data_classes, program_data_classes
 class StartForm(ConsoleForm):
     """What a program of a definition gets. It begins with what the definition says."""
 
-    program_data = ObjectField(help_text="What all jobs of the program see.")
-    job_data = ObjectField(help_text="The data of single jobs, by their names.")
+    program_data = ObjectField(
+        label=_("Program data"), help_text=_("What all jobs of the program see.")
+    )
+    job_data = ObjectField(
+        label=_("Job data"), help_text=_("The data of single jobs, by their names.")
+    )
     queue = forms.CharField(
+        label=_("Queue"),
         max_length=QUEUE_NAME_LENGTH,
-        help_text="Only workers that serve this queue run the program.",
+        help_text=_("Only workers that serve this queue run the program."),
     )
     run_at = StartTimeField()
     idempotency_key = forms.CharField(
+        label=_("Idempotency key"),
         required=False,
         max_length=TEXT_LENGTH,
         empty_value=None,
-        help_text="Unique for ever: with the same key and content, no second program is started.",
+        help_text=_(
+            "Unique for ever: with the same key and content, no second program is started."
+        ),
     )
 
     def __init__(
@@ -60,7 +71,7 @@ class StartForm(ConsoleForm):
         self.user = user
         self.definition = definition
         zone = timezone.get_current_timezone_name()
-        self.fields["run_at"].help_text = f"Not before this moment ({zone}). Empty: at once."
+        self.fields["run_at"].help_text = str(START_TIME).format(zone=zone)
 
     def clean(self) -> dict[str, Any]:
         """Refuse masks that would be stored as if they were secrets."""
@@ -119,7 +130,7 @@ class StartPage(DefinitionPages):
             entry.open(form, found.jobs, own, visible_job_data(found.job_data, request.user))
         is_typed = program_data_classes(found.jobs, found.data_class)
         context = {
-            "title": f"Start {legible(found.name)}",
+            "title": gettext("Start {name}").format(name=legible(found.name)),
             "name": legible(found.name),
             "about": legible(found.description),
             "jobs": names_of(found.jobs),
@@ -151,8 +162,11 @@ class StartPage(DefinitionPages):
     def _shown(
         self, request: HttpRequest, definition: AnyDefinition, program: Program
     ) -> HttpResponse:
-        told = "is started" if program.was_created else "was started before, with the same key"
-        self.message_user(request, f"Program {legible(program)} {told}.")
+        if program.was_created:
+            told = gettext("Program {name} is started.")
+        else:
+            told = gettext("Program {name} was started before, with the same key.")
+        self.message_user(request, told.format(name=legible(program)))
         if request.user.has_perm("programs.view_program"):
             return HttpResponseRedirect(self.program_url(program.pk))
         return HttpResponseRedirect(self.url_of("change", definition.name))
@@ -166,4 +180,5 @@ class StartPage(DefinitionPages):
         if first is None or not request.user.has_perm("programs.view_program"):
             return legible(error)
         url = self.program_url(first.pk)
-        return format_html('{}: <a href="{}">look at that program</a>', legible(error), url)
+        told = gettext("look at that program")
+        return format_html('{}: <a href="{}">{}</a>', legible(error), url, told)

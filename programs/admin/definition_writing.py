@@ -8,26 +8,28 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from programs import specification
 from programs.admin.catalog import known_jobs
 from programs.admin.creation import ASSETS
 from programs.admin.definition_form import DefinitionForm
 from programs.admin.definition_pages import ADD, CHANGE_IT, DefinitionPages
-from programs.admin.text import legible
+from programs.admin.text import Words, legible
 from programs.conf import settings
 from programs.definition import StoredDefinition, change_definition, save_definition
 from programs.errors import InvalidDefinition, InvalidProgram, OperationRefused
 from programs.models import Definition, Program
 
 BEFORE_JOBS = ("name", "description")
-OF_A_PROGRAM = (
+OF_A_PROGRAM = _(
     "Jobs, data and queue are those of the program. Its job data may hold how far its jobs had "
     "come: leave out what a new run shall not begin with."
 )
-MASKED = "Secrets are masked: who may not see them types them anew, or leaves them out."
-KEPT_MASKS = "Secrets are masked: a mask that stays stands for the secret that is stored."
-NOTHING_CHANGES = "No program that exists is changed by this."
+MASKED = _("Secrets are masked: who may not see them types them anew, or leaves them out.")
+KEPT_MASKS = _("Secrets are masked: a mask that stays stands for the secret that is stored.")
+NOTHING_CHANGES = _("No program that exists is changed by this.")
 
 
 class WritingPages(DefinitionPages):
@@ -60,11 +62,11 @@ class WritingPages(DefinitionPages):
             except (InvalidDefinition, InvalidProgram) as error:
                 form.refuse(error)
             else:
-                return self._saved(request, definition.name, "is added")
-        notes = [OF_A_PROGRAM] if source else []
+                return self._saved(request, definition.name, gettext("Definition {name} is added."))
+        notes: list[Words] = [OF_A_PROGRAM] if source else []
         if source and not form.may_reveal:
             notes.append(MASKED)
-        title = "Save as definition" if source else "Add definition"
+        title = gettext("Save as definition") if source else gettext("Add definition")
         return self._asked(request, form, title, notes, self.url_of("changelist"), "")
 
     def edit_view(self, request: HttpRequest, name: str) -> HttpResponse:
@@ -89,9 +91,11 @@ class WritingPages(DefinitionPages):
             except OperationRefused as refusal:
                 form.add_error(None, legible(refusal))
             else:
-                return self._saved(request, found.name, "is changed")
-        notes = [NOTHING_CHANGES] if form.may_reveal else [NOTHING_CHANGES, KEPT_MASKS]
-        return self._asked(request, form, "Edit", notes, back, found.name)
+                return self._saved(request, found.name, gettext("Definition {name} is changed."))
+        notes: list[Words] = [NOTHING_CHANGES]
+        if not form.may_reveal:
+            notes.append(KEPT_MASKS)
+        return self._asked(request, form, gettext("Edit"), notes, back, found.name)
 
     def _form(self, request: HttpRequest, **given: Any) -> DefinitionForm:
         origin: Definition | Program | None = given.get("changed") or given.get("source")
@@ -117,7 +121,7 @@ class WritingPages(DefinitionPages):
         request: HttpRequest,
         form: DefinitionForm,
         deed: str,
-        notes: list[str],
+        notes: list[Words],
         back: str,
         name: str,
     ) -> HttpResponse:
@@ -137,7 +141,7 @@ class WritingPages(DefinitionPages):
         return self.section(request, "form", context)
 
     def _saved(self, request: HttpRequest, name: str, told: str) -> HttpResponse:
-        self.message_user(request, f"Definition {legible(name)} {told}.")
+        self.message_user(request, told.format(name=legible(name)))
         if self.has_view_permission(request):
             return HttpResponseRedirect(self.url_of("change", name))
         return HttpResponseRedirect(reverse("admin:index", current_app=self.admin_site.name))

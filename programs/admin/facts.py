@@ -5,9 +5,11 @@ from __future__ import annotations
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from programs import inspection
 from programs.admin.text import legible, moment
+from programs.admin.words import column, said
 from programs.models import Program, State
 
 SUMMARY = ("queue", "created_by", "idempotency_key", "worker")
@@ -34,15 +36,16 @@ def state(program: Program) -> SafeString:
     return format_html(
         '<span class="programs-state programs-{}">{}</span>',
         program.state.value,
-        program.state.label,
+        said(program.state.label),
     )
 
 
 def progress(program: Program) -> str:
     """Return where a program stands: "step 2 of 5: import_orders"."""
     jobs = program.jobs if isinstance(program.jobs, list) else []  # rows may be others' work
-    name = jobs[program.step] if 0 <= program.step < len(jobs) else "no such job"
-    return f"step {program.step + 1} of {len(jobs)}: {legible(name)}"
+    name = jobs[program.step] if 0 <= program.step < len(jobs) else _("no such job")
+    told = _("step {number} of {count}: {job}")
+    return told.format(number=program.step + 1, count=len(jobs), job=legible(name))
 
 
 def error(program: Program) -> str:
@@ -52,7 +55,7 @@ def error(program: Program) -> str:
 
 def reason(program: Program) -> SafeString | str:
     """Return what an open program is at or waits for; empty for one that has ended."""
-    found = inspection.why(program)
+    found = inspection.why(program, translated=True)
     if found is None:
         return ""
     stuck = " programs-stuck" if found.needs_somebody else ""
@@ -63,19 +66,15 @@ def reason(program: Program) -> SafeString | str:
 
 def summary(program: Program) -> Facts:
     """Return what tells this program from the others."""
-    return [(_label(name), legible(getattr(program, name))) for name in SUMMARY]
+    return [(column(name), legible(getattr(program, name))) for name in SUMMARY]
 
 
 def times(program: Program) -> Facts:
     """Return when what happened to it, or shall happen."""
-    return [(_label(name), moment(getattr(program, name))) for name in TIMES]
+    return [(column(name), moment(getattr(program, name))) for name in TIMES]
 
 
 def counters(program: Program) -> Facts:
     """Return what the engine counts."""
-    counted = [(_label(name), legible(getattr(program, name))) for name in COUNTERS]
-    return [*counted, ("trace", legible(program.trace_id))] if program.trace_id else counted
-
-
-def _label(name: str) -> str:
-    return name.replace("_", " ")
+    counted = [(column(name), legible(getattr(program, name))) for name in COUNTERS]
+    return [*counted, (_("trace"), legible(program.trace_id))] if program.trace_id else counted

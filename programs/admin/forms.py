@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django import forms
-from django.forms.widgets import Script
 from django.utils import timezone
 from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
+from programs.admin.fields import START_TIME, JobNamesField, ObjectField, StartTimeField
 from programs.admin.text import as_editable, legible, names_of
 from programs.data import JsonObject
 from programs.errors import InvalidInput
@@ -25,67 +26,6 @@ from programs.specification import QUEUE_NAME_LENGTH, TEXT_LENGTH
 DATA_PARTS = ("program_data", "job_data")
 STRAY_MASK = "{} is masked, and there is no secret to put in its place: type it, or leave it out."
 RADIOS_AT_MOST = 30  # choices that are all seen at once; more are a list to open
-
-
-class JsonEditor(forms.Textarea):
-    """A text area whose JSON is checked while one types, once there is JavaScript."""
-
-    class Media:
-        css = {"all": ["programs/editor.css"]}
-        js = [Script("programs/editor.js", defer=True)]
-
-    def __init__(self) -> None:
-        attrs = {"rows": 8, "spellcheck": "false", "class": "programs-code", "data-json": "object"}
-        super().__init__(attrs)
-
-
-class ObjectField(forms.CharField):
-    """A JSON object, typed as text. The text is kept as it was typed; the value is the object."""
-
-    widget = JsonEditor
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(required=False, strip=False, **kwargs)
-
-    def clean(self, value: Any) -> Any:
-        text = super().clean(value)
-        if not text.strip():
-            return {}
-        try:
-            return json.loads(text)
-        except RecursionError as error:
-            raise forms.ValidationError("Is nested too deeply.") from error
-        except ValueError as error:
-            raise forms.ValidationError(f"Is no JSON: {error}.") from error
-
-
-class StartTimeField(forms.DateTimeField):
-    """When a program is to begin, on the clocks of the reader; empty: at once."""
-
-    def __init__(self) -> None:
-        attrs = {"type": "datetime-local"}
-        widget = forms.DateTimeInput(attrs=attrs, format="%Y-%m-%dT%H:%M")
-        super().__init__(required=False, widget=widget)
-
-    def clean(self, value: Any) -> Any:
-        moment = super().clean(value)
-        is_naive = moment is not None and timezone.is_naive(moment)  # where USE_TZ is off
-        return timezone.make_aware(moment) if is_naive else moment
-
-
-class JobNamesField(forms.CharField):
-    """Names of jobs in their order: one a line, or by commas. Names that are known hold some."""
-
-    widget = forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "class": "programs-code"})
-    known: Collection[str] = ()
-
-    def clean(self, value: Any) -> Any:
-        lines = super().clean(value).splitlines()
-        names = [name.strip() for line in lines for name in self._names_in(line)]
-        return [name for name in names if name]
-
-    def _names_in(self, line: str) -> list[str]:
-        return [line] if line.strip() in self.known else line.split(",")
 
 
 class ConsoleForm(forms.Form):
@@ -118,24 +58,32 @@ class ConsoleForm(forms.Form):
 class CreationForm(ConsoleForm):
     """What a program is made of."""
 
-    jobs = JobNamesField(help_text="In the order in which they run: one a line, or by commas.")
+    jobs = JobNamesField(
+        label=_("Jobs"), help_text=_("In the order in which they run: one a line, or by commas.")
+    )
     program_data = ObjectField(
-        help_text='What all jobs of the program see: a JSON object, such as {"year": 2024}.'
+        label=_("Program data"),
+        help_text=_('What all jobs of the program see: a JSON object, such as {"year": 2024}.'),
     )
     job_data = ObjectField(
-        help_text='The data of single jobs, by their names: {"import_orders": {"page": 3}}.'
+        label=_("Job data"),
+        help_text=_('The data of single jobs, by their names: {"import_orders": {"page": 3}}.'),
     )
     queue = forms.CharField(
+        label=_("Queue"),
         initial=DEFAULT_QUEUE,
         max_length=QUEUE_NAME_LENGTH,
-        help_text="Only workers that serve this queue run the program.",
+        help_text=_("Only workers that serve this queue run the program."),
     )
     run_at = StartTimeField()
     idempotency_key = forms.CharField(
+        label=_("Idempotency key"),
         required=False,
         max_length=TEXT_LENGTH,
         empty_value=None,
-        help_text="Unique for ever: with the same key and content, no second program is created.",
+        help_text=_(
+            "Unique for ever: with the same key and content, no second program is created."
+        ),
     )
     clone = forms.CharField(required=False, widget=forms.HiddenInput)  # a primary key
 
@@ -160,7 +108,7 @@ class CreationForm(ConsoleForm):
         assert isinstance(jobs, JobNamesField)
         jobs.known = known
         zone = timezone.get_current_timezone_name()
-        self.fields["run_at"].help_text = f"Not before this moment ({zone}). Empty: at once."
+        self.fields["run_at"].help_text = str(START_TIME).format(zone=zone)
 
     def clean(self) -> dict[str, Any]:
         """Refuse masks that would be stored as if they were secrets."""
@@ -214,10 +162,11 @@ class ReasonForm(ConsoleForm):
     """Why an operator does what they are about to do."""
 
     reason = forms.CharField(
+        label=_("Reason"),
         required=False,
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Kept with your name in the program's history.",
+        help_text=_("Kept with your name in the program's history."),
     )
 
     def __init__(self, program: Program, user: Any, data: Any = None) -> None:
@@ -252,7 +201,9 @@ class SkipForm(AsSeenForm):
 class RetryForm(AsSeenForm):
     """Where to begin again."""
 
-    from_step = forms.TypedChoiceField(coerce=int, help_text="With the data as it is stored.")
+    from_step = forms.TypedChoiceField(
+        label=_("From step"), coerce=int, help_text=_("With the data as it is stored.")
+    )
     field_order = ["from_step", "reason"]
 
     def __init__(self, program: Program, user: Any, data: Any = None) -> None:
@@ -270,23 +221,30 @@ class RetryForm(AsSeenForm):
         """Tell for each step which jobs run again, which stay done, and which are left out."""
         labels = []
         for step in range(len(jobs)):
-            where = " (where it ended)" if step == ended_at else ""
-            told = [f"runs again: {names_of(jobs[step:])}"]
+            told = [gettext("runs again: {jobs}").format(jobs=names_of(jobs[step:]))]
             if done := jobs[: min(step, ended_at)]:
-                told.append(f"stays done: {names_of(done)}")
+                told.append(gettext("stays done: {jobs}").format(jobs=names_of(done)))
             if left_out := jobs[ended_at:step]:
-                told.append(f"is left out, though not done: {names_of(left_out)}")
+                names = names_of(left_out)
+                told.append(gettext("is left out, though not done: {jobs}").format(jobs=names))
             if not step:
-                told.append("the whole program")
-            labels.append(f"step {step + 1}{where}: {'; '.join(told)}")
+                told.append(gettext("the whole program"))
+            is_end = step == ended_at
+            where = (
+                gettext("step {number} (where it ended)") if is_end else gettext("step {number}")
+            )
+            labels.append(f"{where.format(number=step + 1)}: {'; '.join(told)}")
         return labels
 
 
 class EditForm(AsSeenForm):
     """Other data. Only what differs from what is stored is handed on."""
 
-    program_data = ObjectField()
-    job_data = ObjectField(help_text="By the names of the jobs. A job's progress may be in here.")
+    program_data = ObjectField(label=_("Program data"))
+    job_data = ObjectField(
+        label=_("Job data"),
+        help_text=_("By the names of the jobs. A job's progress may be in here."),
+    )
     field_order = ["program_data", "job_data", "reason"]
 
     def __init__(self, program: Program, user: Any, data: Any = None) -> None:
@@ -294,7 +252,7 @@ class EditForm(AsSeenForm):
         self.fields["program_data"].initial = as_editable(visible(program.program_data, user))
         self.fields["job_data"].initial = as_editable(visible_job_data(program.job_data, user))
         if not may_reveal(user):
-            hint = "A secret that is masked stays as it is stored, unless you replace the mask."
+            hint = _("A secret that is masked stays as it is stored, unless you replace the mask.")
             self.fields["program_data"].help_text = hint
         self.fields["epoch"].required = True
 
@@ -328,9 +286,10 @@ class BulkForm(ConsoleForm):
     """Why an operator does it to many programs, and what the page knew when it was opened."""
 
     reason = forms.CharField(
+        label=_("Reason"),
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Kept with your name in the history of each program.",
+        help_text=_("Kept with your name in the history of each program."),
     )
     token = forms.RegexField(r"[0-9a-f]{32}\Z", widget=forms.HiddenInput)  # of one confirmation
     up_to = forms.IntegerField(min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)

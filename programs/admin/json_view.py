@@ -7,8 +7,9 @@ from typing import Any
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
-from programs.admin.text import as_json, code, legible
+from programs.admin.text import as_json, code, legible, number
 
 COLOURED_AT_MOST = 200_000  # characters; beyond, the page would be many times as large
 LINES_AT_MOST = 12  # of an object or a list inside another
@@ -44,9 +45,9 @@ def _shown(value: Any, path: Path) -> tuple[SafeString, int]:
         ]
         return _container("[]", path, listed)
     if isinstance(value, str) and len(value) > TEXT_AT_MOST:
-        token, length = _token(value, "text"), f"{len(value):,} characters"
-        teaser = f"{legible(value[:TEASER])} … ({length})"
-        return _folded(teaser, token, path), 1
+        told = gettext("{beginning} … ({count} characters)")
+        teaser = told.format(beginning=legible(value[:TEASER]), count=number(len(value)))
+        return _folded(teaser, _token(value, "text"), path), 1
     kind = "text" if isinstance(value, str) else "plain"
     return _token(value, kind), 1
 
@@ -68,7 +69,7 @@ def _container(
     lines = 2 + sum(count for _, (_, count) in members)
     whole = format_html("{}\n{}\n{}{}", brackets[0], html, outer, brackets[1])
     if depth and lines > LINES_AT_MOST:
-        return _folded(f"{brackets[0]} … {len(members):,} … {brackets[1]}", whole, path), 1
+        return _folded(f"{brackets[0]} … {number(len(members))} … {brackets[1]}", whole, path), 1
     return whole, lines
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from programs import operations, registry
 from programs.admin.forms import EditForm, ReasonForm, RetryForm, SkipForm
+from programs.admin.text import Words
 from programs.bulk import deed_behind
 from programs.models import Program, Verb
 
@@ -18,11 +20,19 @@ class Lever:
     """One operation, as the console offers it. Its last word is the operation's own."""
 
     verb: Verb
-    label: str
-    meaning: str
+    deed: Words
+    consequence: Words
     permission: str  # a codename of the app
     act: Callable[..., Program]
     form: type[ReasonForm] = ReasonForm
+
+    @property
+    def label(self) -> str:
+        return str(self.deed)
+
+    @property
+    def meaning(self) -> str:
+        return str(self.consequence)
 
     def is_permitted(self, request: HttpRequest) -> bool:
         return request.user.has_perm(f"programs.{self.permission}")
@@ -50,47 +60,51 @@ LEVERS = {
     for lever in (
         Lever(
             Verb.STOP,
-            "Stop",
-            "A program that waits ends at once. A running job is told at its next checkpoint, "
-            "and no further job is started.",
+            _("Stop"),
+            _(
+                "A program that waits ends at once. A running job is told at its next checkpoint, "
+                "and no further job is started."
+            ),
             "stop_program",
             operations.stop_program,
         ),
         Lever(
             Verb.PAUSE,
-            "Pause",
-            "No further job is started until the program is resumed. A running job ends first.",
+            _("Pause"),
+            _("No further job is started until the program is resumed. A running job ends first."),
             "pause_program",
             operations.pause_program,
         ),
         Lever(
             Verb.RESUME,
-            "Resume",
-            "The program goes on where it was paused.",
+            _("Resume"),
+            _("The program goes on where it was paused."),
             "pause_program",
             operations.resume_program,
         ),
         Lever(
             Verb.RETRY,
-            "Retry",
-            "The program is opened again, and its retries are counted anew.",
+            _("Retry"),
+            _("The program is opened again, and its retries are counted anew."),
             "retry_program",
             operations.retry_program,
             RetryForm,
         ),
         Lever(
             Verb.SKIP,
-            "Skip step",
-            "The program goes on behind its current step, as if that had succeeded. "
-            "Behind the last step it is finished.",
+            _("Skip step"),
+            _(
+                "The program goes on behind its current step, as if that had succeeded. "
+                "Behind the last step it is finished."
+            ),
             "skip_program_step",
             operations.skip_step,
             SkipForm,
         ),
         Lever(
             Verb.EDIT,
-            "Edit data",
-            "The jobs see the new data when they are run next.",
+            _("Edit data"),
+            _("The jobs see the new data when they are run next."),
             "edit_program_data",
             operations.edit_data,
             EditForm,

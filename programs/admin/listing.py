@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
 
 from programs import inspection, operations
 from programs.admin.bulk import BulkActions
@@ -22,7 +23,8 @@ from programs.admin.levers import LEVERS
 from programs.admin.rows import Row, changed, shown_versions
 from programs.admin.search import MOMENT_NAMES, Search
 from programs.admin.sections import sections
-from programs.admin.text import moment
+from programs.admin.text import Words, moment, number
+from programs.admin.words import said
 from programs.inspection import Count, Page, Selection
 from programs.inspection.selection import WINDOW
 from programs.models import State, Verb
@@ -47,7 +49,7 @@ class BulkChoice:
     """One operation on many programs, and where it is asked for all that match."""
 
     verb: str
-    label: str
+    label: Words
     missing: str  # the permission that is wanting; empty: it may be done
     url_for_all: str  # empty where none that matches can be treated so
 
@@ -87,7 +89,7 @@ class ListPage(BulkActions):
         scripts: list[Any] = [Script("programs/list.js", defer=True)]
         own = forms.Media(css={"all": ["programs/list.css"]}, js=scripts)
         return {
-            "title": "Programs",
+            "title": _("Programs"),
             "media": self.media + own,
             "search": search,
             "errors": search.errors,
@@ -98,14 +100,14 @@ class ListPage(BulkActions):
             "chips": _chips(search, counts),
             "counts_version": _version(counts),
             "rows": rows,
-            "when": "due" if search.moment == "created_at" else MOMENT_NAMES[search.moment],
+            "when": _("due") if search.moment == "created_at" else MOMENT_NAMES[search.moment],
             "page": page,
             "newest_url": f"{here}?{search.query()}",
             "older_url": f"{here}?{search.query(older=page.older, seen=known)}"
             if page.older
             else "",
             "searched_back_to": moment(page.searched_back_to) if page.searched_back_to else "",
-            "window": f"{WINDOW:,}",
+            "window": number(WINDOW),
             "live_url": f"{here}?{search.query(live='1')}" if _moves(search) else "",
             "seen": known,
             "add_url": self.url_of("add") if self.has_add_permission(request) else "",
@@ -175,13 +177,13 @@ def _counts(search: Search) -> dict[State, Count]:
 
 def _chips(search: Search, counts: dict[State, Count]) -> list[Chip]:
     chosen = search.typed["state"]
-    all_states = Chip("", "all", f"?{search.query(state='')}", "", not chosen)
+    all_states = Chip("", _("all"), f"?{search.query(state='')}", "", not chosen)
     return [
         all_states,
         *(
             Chip(
                 value=state.value,
-                label=str(state.label),
+                label=said(state.label),
                 url=f"?{search.query(state=state.value)}",
                 count=_shown(counts[state]) if counts else "",
                 is_chosen=state.value == chosen,
@@ -192,7 +194,7 @@ def _chips(search: Search, counts: dict[State, Count]) -> list[Chip]:
 
 
 def _shown(count: Count) -> str:
-    return f"{count.number:,}" if count.is_exact else f"{count.number:,}+"
+    return number(count.number) if count.is_exact else f"{number(count.number)}+"
 
 
 def _version(counts: dict[State, Count]) -> str:

@@ -13,10 +13,13 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from programs.admin.pages import ConsolePages
 from programs.admin.sections import sections
 from programs.admin.text import NOTHING, as_json, code, legible, lines, moment
+from programs.admin.words import MODELS, said
 from programs.errors import InvalidProgram
 from programs.inspection import visible_detail
 from programs.inspection.audit import PARAMETERS, Deeds, Done
@@ -41,6 +44,7 @@ NAMED = {  # what has a page of its own, which its subject names
     Verb.RESUME_SCHEDULE: "schedule",
     Verb.RUN_SCHEDULE: "schedule",
 }
+WHAT = {model.__name__.lower(): one for model, (one, _many) in MODELS.items()}
 GONE = (Verb.DELETE_DEFINITION, Verb.DELETE_SCHEDULE)
 
 
@@ -60,7 +64,7 @@ def shown_operation(operation: Operation, subject: SafeString | str = "") -> Sho
     return ShownOperation(
         pk=operation.pk,
         created_at=moment(operation.created_at),
-        done=str(operation.get_verb_display()),
+        done=said(operation.get_verb_display()),
         by=legible(operation.by),
         reason=legible(operation.reason),
         subject=subject,
@@ -76,7 +80,7 @@ def operations_of(program: Program) -> list[ShownOperation]:
 class OperationAdmin(ConsolePages):
     """The operations, newest first; each has the stock page, with what was before and after."""
 
-    fields = ["shown_created_at", "verb", "done_to", "operator", "why", "before", "after", "rest"]
+    fields = ["shown_created_at", "deed", "done_to", "operator", "why", "before", "after", "rest"]
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
         """Show the operations that are asked for."""
@@ -88,7 +92,7 @@ class OperationAdmin(ConsolePages):
             error = str(invalid)
         older = {name: text for name, text in given.items() if text} | {"older": done.older}
         context = {
-            "title": "Operations",
+            "title": gettext("Operations"),
             "sections": sections(request, self.admin_site.name),
             "operations": [
                 shown_operation(each, self._subject(each, done.run_ids.get(each.program_id or 0)))
@@ -98,7 +102,7 @@ class OperationAdmin(ConsolePages):
             "is_filtered": any(given.values()),
             "is_first_page": "older" not in request.GET,
             "error": legible(error),
-            "verbs": Verb.choices,
+            "verbs": [(verb.value, said(verb.label)) for verb in Verb],
             "older_url": f"?{urlencode(older)}" if done.older else "",
             "back_to": done.searched_back_to and moment(done.searched_back_to),
         }
@@ -109,10 +113,10 @@ class OperationAdmin(ConsolePages):
         site = self.admin_site.name
         if place := PLACES.get(Verb(operation.verb)):
             url = reverse(f"admin:programs_{place}_changelist", current_app=site)
-            text = f"{place} {legible(operation.subject)}"
+            text = f"{WHAT[place]} {legible(operation.subject)}"
             return format_html('<a href="{}"><bdi>{}</bdi></a>', url, text)
         if kind := NAMED.get(Verb(operation.verb)):
-            text = f"{kind} {legible(operation.subject)}"
+            text = f"{WHAT[kind]} {legible(operation.subject)}"
             with suppress(NoReverseMatch):  # a row may be others' work
                 page = f"admin:programs_{kind}_change"
                 url = reverse(page, args=[operation.subject], current_app=site)
@@ -120,7 +124,7 @@ class OperationAdmin(ConsolePages):
                     return format_html('<a href="{}"><bdi>{}</bdi></a>', url, text)
             return format_html("<bdi>{}</bdi>", text)
         if run_id is None:
-            return "deleted since"
+            return gettext("deleted since")
         url = reverse(
             "admin:programs_program_change", args=[operation.program_id], current_app=site
         )
@@ -134,37 +138,45 @@ class OperationAdmin(ConsolePages):
         rows: QuerySet[Any] = super().get_queryset(request).annotate(run_id=Subquery(run_id))
         return rows
 
+    def called(self, row: Operation) -> str:
+        deed, by = said(row.get_verb_display()), legible(row.by) or gettext("unknown")
+        return gettext("{deed} by {name}").format(deed=deed, name=by)
+
     def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         operation = super().get_object(request, *args, **kwargs)
         if operation is not None:  # of an edit, the data before and after
             operation.detail = visible_detail(operation.detail, request.user)
         return operation
 
-    @admin.display(description="when")
+    @admin.display(description=_("when"))
     def shown_created_at(self, operation: Operation) -> str:
         return moment(operation.created_at)
 
-    @admin.display(description="done to")
+    @admin.display(description=_("verb"))
+    def deed(self, operation: Operation) -> str:
+        return said(operation.get_verb_display())
+
+    @admin.display(description=_("done to"))
     def done_to(self, operation: Any) -> SafeString | str:
         return self._subject(operation, operation.run_id)
 
-    @admin.display(description="by")
+    @admin.display(description=_("by"))
     def operator(self, operation: Operation) -> str:
         return legible(operation.by) or NOTHING
 
-    @admin.display(description="reason")
+    @admin.display(description=_("reason"))
     def why(self, operation: Operation) -> SafeString:
         return lines(legible(operation.reason) or NOTHING)
 
-    @admin.display
+    @admin.display(description=_("before"))
     def before(self, operation: Operation) -> SafeString:
         return _side(operation, "before")
 
-    @admin.display
+    @admin.display(description=_("after"))
     def after(self, operation: Operation) -> SafeString:
         return _side(operation, "after")
 
-    @admin.display(description="more")
+    @admin.display(description=_("more"))
     def rest(self, operation: Operation) -> SafeString:
         sides = {key for keys in SIDES.values() for key in keys}
         rest = {key: value for key, value in operation.detail.items() if key not in sides}

@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.http import Http404
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from programs.admin.facts import Facts
 from programs.admin.levers import LEVERS
-from programs.admin.text import legible, moment
+from programs.admin.text import Words, legible, moment, number
+from programs.admin.words import said
 from programs.bulk import BulkOperation, Order, outcomes_of
 from programs.errors import InvalidProgram
 from programs.inspection import Selection
@@ -20,7 +23,7 @@ SHOWN = 25  # outcomes on the page of the program
 PAGE_SIZE = 100
 WINDOW = 50_000  # outcomes among which one page looks for those of one kind
 
-KINDS = {"": "all", "refused": "refused", "done": "done"}
+KINDS = {"": _("all"), "refused": _("refused"), "done": _("done")}
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Kind:
     """A choice of outcomes."""
 
     value: str
-    label: str
+    label: Words
     is_chosen: bool
 
 
@@ -74,10 +77,15 @@ class Report:
     @property
     def told(self) -> str:
         """Return how far it is, in words."""
-        so_far = f"{self.done:,} done, {self.refused:,} refused"
         if self.is_over:
-            return f"{so_far}."
-        return f"{so_far}, of {self.total:,}." if self.total is not None else f"{so_far} so far."
+            told = gettext("{done} done, {refused} refused.")
+        elif self.total is not None:
+            told = gettext("{done} done, {refused} refused, of {total}.")
+        else:
+            told = gettext("{done} done, {refused} refused so far.")
+        return told.format(
+            done=number(self.done), refused=number(self.refused), total=number(self.total or 0)
+        )
 
 
 def bulk_outcomes(program: Program) -> Report | None:
@@ -99,16 +107,15 @@ def report_of(program: Program) -> Report | None:
     except InvalidProgram:
         return None
     label = LEVERS[order.verb].label
-    meant = number_of(len(order.run_ids), "selected program")
     tally = _member(program.job_data, BulkOperation.name)
     done, refused = (_whole(_member(tally, name)) or 0 for name in ("done", "refused"))
     facts = [
         *filters_of(order.selection),
-        ("by", legible(order.by)),
-        ("reason", legible(order.reason)),
+        (gettext("by"), legible(order.by)),
+        (gettext("reason"), legible(order.reason)),
     ]
     return Report(
-        heading=f"{label} {meant if order.selection is None else 'all programs that match'}",
+        heading=heading_of(label, len(order.run_ids) if order.selection is None else None),
         facts=facts,
         done=done,
         refused=refused,
@@ -130,26 +137,35 @@ def filters_of(selection: Selection | None) -> Facts:
     """Return what a selection asks for, in words."""
     if selection is None:
         return []
-    when = selection.moment.removesuffix("_at").replace("_", " ")
+    when = gettext(selection.moment.removesuffix("_at").replace("_", " "))
     asked = (
-        ("state", str(selection.state.label) if selection.state else ""),
-        ("text", legible(selection.q)),
-        ("queue", legible(selection.queue)),
-        ("job", legible(selection.job)),
-        ("held by worker", legible(selection.worker)),
-        (f"{when} since", moment(selection.since) if selection.since else ""),
-        (f"{when} before", moment(selection.until) if selection.until else ""),
+        (gettext("state"), said(selection.state.label) if selection.state else ""),
+        (gettext("text"), legible(selection.q)),
+        (gettext("queue"), legible(selection.queue)),
+        (gettext("job"), legible(selection.job)),
+        (gettext("held by worker"), legible(selection.worker)),
+        (
+            gettext("{when} since").format(when=when),
+            moment(selection.since) if selection.since else "",
+        ),
+        (
+            gettext("{when} before").format(when=when),
+            moment(selection.until) if selection.until else "",
+        ),
     )
     return [(label, text) for label, text in asked if text]
 
 
-def number_of(number: int, thing: str) -> str:
-    """Return how many things there are.
+def heading_of(deed: Words, selected: int | None) -> str:
+    """Return what is done to how many; None: to all that match.
 
-    >>> number_of(1, "program"), number_of(1200, "program")
-    ('1 program', '1,200 programs')
+    >>> heading_of("Stop", 1), heading_of("Stop", 1200)
+    ('Stop 1 selected program', 'Stop 1,200 selected programs')
     """
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+    if selected is None:
+        return gettext("{deed} all programs that match").format(deed=deed)
+    told = ngettext("{deed} {count} selected program", "{deed} {count} selected programs", selected)
+    return told.format(deed=deed, count=number(selected))
 
 
 def _found(program: Program, only: str, before: str, size: int) -> OutcomesPage:

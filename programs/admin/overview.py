@@ -15,11 +15,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from programs.admin.charts import Chart, bar_chart
 from programs.admin.pages import ProgramPages
 from programs.admin.sections import sections
-from programs.admin.text import legible, moment
+from programs.admin.text import decimal, legible, moment, number
+from programs.admin.words import said
 from programs.conf import settings
 from programs.inspection import Count, counts, span
 from programs.inspection.queues import waiting_since
@@ -75,14 +77,14 @@ class OverviewPage(ProgramPages):
         ended = recent_endings.get(alias, endings)
         lately = recent_jobs.get(alias, recent_attempts)
         context = {
-            "title": "Overview",
+            "title": _("Overview"),
             "sections": sections(request, self.admin_site.name),
             "at": moment(timezone.now()),
             "states": self._states(),
             "hour": _charts("minute", ended.minutes, "H:i"),
             "day": _charts("quarter", ended.quarters, "D H:i"),
             "counted_from": ended.counted_from and moment(ended.counted_from),
-            "attempts": f"{lately.attempts:,}",
+            "attempts": number(lately.attempts),
             "attempts_since": moment(lately.since),
             **self._jobs(lately),
             **self._waiting(),
@@ -95,7 +97,7 @@ class OverviewPage(ProgramPages):
 
     def _states(self) -> list[tuple[str, str, str, str]]:
         return [
-            (state.value, str(state.label), shown_count(count), self._list(state=state.value))
+            (state.value, said(state.label), shown_count(count), self._list(state=state.value))
             for state, count in counts().items()
         ]
 
@@ -117,9 +119,9 @@ class OverviewPage(ProgramPages):
         return ShownJob(
             name=legible(job.job),
             url=self._list(job=job.job),
-            attempts=f"{job.attempts:,}",
-            failures=f"{job.failures:,}",
-            share=f"{100 * job.failures / job.attempts:.1f} %",
+            attempts=number(job.attempts),
+            failures=number(job.failures),
+            share=f"{decimal(f'{100 * job.failures / job.attempts:.1f}')} %",
             median=seconds(job.median),
             percentile_95=seconds(job.percentile_95),
             longest=seconds(job.longest),
@@ -151,7 +153,8 @@ def shown_count(count: Count) -> str:
     >>> shown_count(Count(1234, True)), shown_count(Count(10000, False))
     ('1,234', 'more than 10,000')
     """
-    return f"{count.number:,}" if count.is_exact else f"more than {count.number:,}"
+    shown = number(count.number)
+    return shown if count.is_exact else _("more than {number}").format(number=shown)
 
 
 def seconds(value: float | None) -> str:
@@ -163,21 +166,29 @@ def seconds(value: float | None) -> str:
     if value is None:
         return "-"
     if value < 1:
-        return f"{1000 * value:.3g} ms" if value < 0.9995 else "1.00 s"
-    return f"{value:.3g} s" if value < 60 else span(value)
+        return f"{decimal(f'{1000 * value:.3g}')} ms" if value < 0.9995 else f"{decimal('1.00')} s"
+    return f"{decimal(f'{value:.3g}')} s" if value < 60 else span(value)
 
 
 def _charts(unit: str, periods: Sequence[Period], form: str) -> dict[str, Any]:
     """Return two charts of the same periods, and the table that says the same."""
     labels = [_label(period.start, form) for period in periods]
-    words = {"minute": "per minute", "quarter": "per quarter of an hour"}[unit]
+    if unit == "minute":
+        titles = {"finished": _("Finished per minute"), "errored": _("Errored per minute")}
+        summary = _("{total} in all, at most {highest} in one minute")
+    else:
+        titles = {
+            "finished": _("Finished per quarter of an hour"),
+            "errored": _("Errored per quarter of an hour"),
+        }
+        summary = _("{total} in all, at most {highest} in one quarter")
     charts: list[Chart] = []
-    for kind in ("finished", "errored"):
+    for kind, title in titles.items():
         points = list(zip(labels, map(attrgetter(kind), periods), strict=True))
-        title = f"{kind.capitalize()} {words}"
-        charts.append(bar_chart(f"{kind}-{unit}", kind, title, unit, points))
+        told = summary if any(map(attrgetter(kind), periods)) else _("none")
+        charts.append(bar_chart(f"{kind}-{unit}", kind, title, told, points))
     rows = [
-        (label, f"{period.finished:,}", f"{period.errored:,}")
+        (label, number(period.finished), number(period.errored))
         for label, period in zip(labels, periods, strict=True)
     ]
     return {"key": unit, "charts": charts, "rows": rows[::-1]}

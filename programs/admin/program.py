@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.utils.translation import gettext as _
 
 from programs import registry
 from programs.admin import facts
@@ -24,6 +25,7 @@ from programs.admin.overview import OverviewPage
 from programs.admin.pages import DetailPages
 from programs.admin.steps import outlook, steps_of
 from programs.admin.text import legible
+from programs.admin.words import said
 from programs.definition import find_definition
 from programs.errors import InvalidProgram, OperationRefused
 from programs.inspection import may_reveal, visible, visible_job_data
@@ -53,7 +55,7 @@ class ProgramAdmin(DetailPages, ListPage, CreationPage, OverviewPage):
     def _context(self, request: HttpRequest, program: Program) -> dict[str, Any]:
         steps, has_older_attempts = steps_of(program)
         return {
-            "title": f"Program {legible(program)}",
+            "title": _("Program {name}").format(name=legible(program)),
             "program": program,
             "run_id": legible(program),
             "is_open": program.state not in ENDED,
@@ -126,7 +128,8 @@ class ProgramAdmin(DetailPages, ListPage, CreationPage, OverviewPage):
                     return self.done(request, program, str(refusal), messages.ERROR)
                 form.add_error(None, legible(refusal))  # data that was typed must not be lost
             else:
-                text = f"{lever.label}: program {program} is {steered.state.label} now."
+                told = _("{deed}: program {name} is {state} now.")
+                text = told.format(deed=lever.label, name=program, state=said(steered.state.label))
                 return self.done(request, program, text)
         context = {
             "title": f"{lever.label}: {legible(program)}",

@@ -9,11 +9,13 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from programs import operations
 from programs.admin.overview import shown_count
 from programs.admin.switches import Switch, SwitchPages
-from programs.admin.text import legible, moment
+from programs.admin.text import legible, moment, number
 from programs.conf import settings
 from programs.errors import BrokerMisconfigured, BrokerUnavailable
 from programs.inspection import span
@@ -29,18 +31,20 @@ MANAGE = ("manage_queues", str(dict(Queue._meta.permissions)["manage_queues"]))
 
 PAUSE = Switch(
     "pause",
-    "Pause queue",
-    "No worker starts or carries on a program of this queue until it is resumed. Jobs that run "
-    "end first. New programs can be created, and wait as well.",
-    "Queue {} is paused.",
+    _("Pause queue"),
+    _(
+        "No worker starts or carries on a program of this queue until it is resumed. Jobs that run "
+        "end first. New programs can be created, and wait as well."
+    ),
+    _("Queue {} is paused."),
     *MANAGE,
     operations.pause_queue,
 )
 RESUME = Switch(
     "resume",
-    "Resume queue",
-    "Workers take up the programs of this queue again.",
-    "Queue {} is resumed.",
+    _("Resume queue"),
+    _("Workers take up the programs of this queue again."),
+    _("Queue {} is resumed."),
     *MANAGE,
     operations.resume_queue,
 )
@@ -100,7 +104,7 @@ class QueueAdmin(SwitchPages):
         answer, complaint = recent_depths.get((settings.AMQP_URL, names), lambda: _ask(names))
         pausers = _pausers(found.shown)
         context = {
-            "title": "Queues",
+            "title": gettext("Queues"),
             "queues": [self._shown(queue, answer, pausers) for queue in found.shown],
             "names_at_most": 0 if found.are_all else NAMES_AT_MOST,
             "has_broker": settings.AMQP_URL is not None,
@@ -111,11 +115,11 @@ class QueueAdmin(SwitchPages):
         }
         return self.section(request, "list_now" if "live" in request.GET else "list", context)
 
-    @admin.display(description="name")
+    @admin.display(description=_("name"))
     def own_name(self, queue: Queue) -> str:
         return legible(queue.name)
 
-    @admin.display(description="paused since")
+    @admin.display(description=_("paused since"))
     def paused(self, queue: Queue) -> str:
         return moment(queue.paused_at)
 
@@ -125,7 +129,8 @@ class QueueAdmin(SwitchPages):
         depth = answer.get(queue.name)
         switch = RESUME if queue.paused_at else PAUSE
         by = legible(pausers.get(queue.name))
-        paused = f"since {moment(queue.paused_at)}{by and f' by {by}'}" if queue.paused_at else ""
+        told = gettext("since {moment} by {name}") if by else gettext("since {moment}")
+        paused = told.format(moment=moment(queue.paused_at), name=by) if queue.paused_at else ""
         return ShownQueue(
             name=legible(queue.name),
             due=shown_count(queue.due),
@@ -133,11 +138,11 @@ class QueueAdmin(SwitchPages):
             oldest=_age(queue),
             scheduled=shown_count(queue.scheduled),
             scheduled_url=self.programs_url(queue=queue.name, state="scheduled"),
-            running=f"{queue.running:,}",
+            running=number(queue.running),
             running_url=self.programs_url(queue=queue.name, state="running"),
             workers=queue.workers,
-            messages=f"{depth.messages:,}" if depth else "-",
-            consumers=f"{depth.consumers:,}" if depth else "-",
+            messages=number(depth.messages) if depth else "-",
+            consumers=number(depth.consumers) if depth else "-",
             paused=paused,
             switch=switch,
             switch_url=f"{self.url_of(switch.name)}?{urlencode({'name': queue.name})}",

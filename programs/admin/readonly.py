@@ -36,6 +36,10 @@ class ReadOnlyAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def called(self, row: Any) -> str:
+        """Return what a row is called on its pages."""
+        return legible(row)
+
     def render_change_form(
         self,
         request: HttpRequest,
@@ -48,5 +52,6 @@ class ReadOnlyAdmin(ModelAdmin):
         """Show the stock page of a row, with a name that cannot pose as another."""
         page = super().render_change_form(request, context, add, change, form_url, obj)
         if isinstance(page, TemplateResponse) and page.context_data is not None:
-            page.context_data.update(original=legible(obj), subtitle=legible(obj))
+            name = self.called(obj)
+            page.context_data.update(original=name, subtitle=name)
         return page

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from zlib import crc32
 
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from programs import registry
 from programs.admin import facts
@@ -66,17 +67,17 @@ def remark(program: Program) -> str:
     """Return, in a few words, what an operator wants to know of a program beside its step."""
     error, state = facts.error(program), program.state
     if program.worker is not None:
-        said = f"held by {legible(program.worker)}"
+        said = _("held by {worker}").format(worker=legible(program.worker))
     elif state is State.SCHEDULED and program.step_retry_count:
         job = registry.find(program.job)
-        limit = f" of {job.max_retries}" if job is not None and job.max_retries else ""
-        said = f"retry {program.step_retry_count}{limit}"
+        told = _("retry {number} of {limit}") if job and job.max_retries else _("retry {number}")
+        said = told.format(number=program.step_retry_count, limit=job.max_retries if job else "")
     elif state is State.WAITING and program.queue is None:
-        said = "inserted by another program"
+        said = _("inserted by another program")
     elif state is State.WAITING and program.is_nodes:
-        said = "executed by Node"
+        said = _("executed by Node")
     elif state is State.WAITING and program.losses:
-        said = "its worker was lost"
+        said = _("its worker was lost")
     else:
         said = ""
     return ": ".join(part for part in (said, error) if part)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from programs.admin import facts
 from programs.admin.overview import seconds
 from programs.admin.text import duration, legible, moment
+from programs.admin.words import said
 from programs.inspection.runs import Record, length_of
-from programs.models import Program
+from programs.models import Program, State
 
 
 @dataclass(frozen=True)
@@ -44,16 +46,16 @@ def shown_record(record: Record) -> facts.Facts:
     if record.success_rate is None:
         return []
     counts = (
-        (record.finished, "finished"),
-        (record.errored, "errored"),
-        (record.stopped, "stopped"),
+        (record.finished, State.FINISHED),
+        (record.errored, State.ERRORED),
+        (record.stopped, State.STOPPED),
     )
     return [
-        ("success rate", f"{100 * record.success_rate:.0f} %"),
+        (_("success rate"), f"{100 * record.success_rate:.0f} %"),
         (
-            f"of the last {record.ended} that ended",
-            ", ".join(f"{count} {what}" for count, what in counts if count),
+            _("of the last {number} that ended").format(number=record.ended),
+            ", ".join(f"{count} {said(state.label)}" for count, state in counts if count),
         ),
-        ("run time, median", seconds(record.median)),
-        ("95 of 100 finish within", seconds(record.percentile_95)),
+        (_("run time, median"), seconds(record.median)),
+        (_("95 of 100 finish within"), seconds(record.percentile_95)),
     ]

@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.http import urlencode
 from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from programs import scheduling
 from programs.admin import facts
@@ -27,6 +29,7 @@ from programs.admin.schedule_writing import WritingPages
 from programs.admin.switches import Switch
 from programs.admin.text import legible, moment
 from programs.admin.tools import Tool
+from programs.admin.words import said
 from programs.definition import find_definition
 from programs.inspection import may_reveal, visible, visible_job_data
 from programs.models import CatchUp, Overlap, Schedule
@@ -36,35 +39,39 @@ TICKS_SHOWN = 50
 
 RUN = Switch(
     "run",
-    "Run now",
-    "A program is started at once, also while the schedule is paused and beside programs that are "
-    "open. Its next moments stay as they are.",
-    "{0} has started program {1}.",
+    _("Run now"),
+    _(
+        "A program is started at once, also while the schedule is paused and beside programs that "
+        "are open. Its next moments stay as they are."
+    ),
+    _("{0} has started program {1}."),
     *MANAGE,
     scheduling.run_schedule,
 )
 PAUSE = Switch(
     "pause",
-    "Pause",
-    "It starts nothing more until it is resumed. A tick that waits for an earlier program is "
-    "skipped. Programs that it has started go on.",
-    "{} is paused.",
+    _("Pause"),
+    _(
+        "It starts nothing more until it is resumed. A tick that waits for an earlier program is "
+        "skipped. Programs that it has started go on."
+    ),
+    _("{} is paused."),
     *MANAGE,
     scheduling.pause_schedule,
 )
 RESUME = Switch(
     "resume",
-    "Resume",
-    "It starts programs again from now on. What the pause left out is not caught up.",
-    "{} is resumed.",
+    _("Resume"),
+    _("It starts programs again from now on. What the pause left out is not caught up."),
+    _("{} is resumed."),
     *MANAGE,
     scheduling.resume_schedule,
 )
 DELETE = Switch(
     "delete",
-    "Delete",
-    "It is deleted, with the history of its ticks. Programs that it has started stay.",
-    "{} is deleted.",
+    _("Delete"),
+    _("It is deleted, with the history of its ticks. Programs that it has started stay."),
+    _("{} is deleted."),
     *MANAGE,
     scheduling.delete_schedule,
 )
@@ -106,7 +113,7 @@ class ScheduleAdmin(DetailPages, WritingPages):
         given = {"definition": name} if name else {}
         add = f"{self.url_of('add')}?{urlencode(given)}" if given else self.url_of("add")
         context = {
-            "title": "Schedules",
+            "title": gettext("Schedules"),
             "definition": legible(name),
             "error": error,
             "schedules": [ShownSchedule.of(each, self.url_of("change", each.pk)) for each in shown],
@@ -115,7 +122,7 @@ class ScheduleAdmin(DetailPages, WritingPages):
             else "",
             "newest_url": f"?{urlencode(given)}",
             "is_first_page": not older,
-            "tools": [Tool.of(request, "add", "Add", add, MANAGE)],
+            "tools": [Tool.of(request, "add", gettext("Add"), add, MANAGE)],
         }
         return self.section(request, "list", context)
 
@@ -127,8 +134,8 @@ class ScheduleAdmin(DetailPages, WritingPages):
             return self.render(request, "live", self._moving(request, schedule))
         user = request.user
         context = {
-            "title": capfirst(legible(schedule)),
-            "subject": legible(schedule),
+            "title": capfirst(self.called(schedule)),
+            "subject": self.called(schedule),
             "program_data": json_view(visible(schedule.program_data, user), "program data"),
             "job_data": json_view(visible_job_data(schedule.job_data, user), "job data"),
             "may_reveal": may_reveal(user),
@@ -142,7 +149,7 @@ class ScheduleAdmin(DetailPages, WritingPages):
         deeds = [
             (RUN.name, RUN.label),
             (turn.name, turn.label),
-            ("edit", "Edit"),
+            ("edit", _("Edit")),
             (DELETE.name, DELETE.label),
         ]
         return [
@@ -164,8 +171,9 @@ class ScheduleAdmin(DetailPages, WritingPages):
             "explained": in_words(schedule),
             "description": legible(schedule.description),
             "trouble": _trouble(schedule, is_defined=is_defined),
-            "queued": f"The tick of {moment(schedule.queued_at)} waits for an earlier program to "
-            "end."
+            "queued": gettext("The tick of {moment} waits for an earlier program to end.").format(
+                moment=moment(schedule.queued_at)
+            )
             if schedule.queued_at
             else "",
             "facts": _facts_of(schedule),
@@ -191,27 +199,33 @@ class ScheduleAdmin(DetailPages, WritingPages):
 
 def _trouble(schedule: Schedule, *, is_defined: bool) -> str:
     if not is_defined:
-        return (
-            f"There is no definition {legible(schedule.definition)} any more: its ticks are "
-            "refused until there is one."
+        told = gettext(
+            "There is no definition {name} any more: its ticks are refused until there is one."
         )
+        return told.format(name=legible(schedule.definition))
     return ""
 
 
 def _facts_of(schedule: Schedule) -> facts.Facts:
     catch_up = CatchUp(schedule.catch_up) if schedule.catch_up in CatchUp.values else None
     overlap = Overlap(schedule.overlap) if schedule.overlap in Overlap.values else None
-    limit = f", at most {schedule.catch_up_limit}" if catch_up is CatchUp.ALL else ""
-    written = schedule.cron or f"every {schedule.interval} s"
-    told = [
-        ("written as", legible(written)),
-        ("time zone", legible(schedule.time_zone)),
-        ("while its program is open", legible(overlap.label if overlap else schedule.overlap)),
-        ("missed ticks", f"{legible(catch_up.label if catch_up else schedule.catch_up)}{limit}"),
-        ("made by", legible(schedule.created_by)),
-        ("made", moment(schedule.created_at)),
-        ("changed", moment(schedule.updated_at)),
+    missed = said(catch_up.label) if catch_up else legible(schedule.catch_up)
+    if catch_up is CatchUp.ALL:
+        told = gettext("{what}, at most {number}")
+        missed = told.format(what=missed, number=schedule.catch_up_limit)
+    every = gettext("every {number} s").format(number=schedule.interval)
+    told_of = [
+        (gettext("written as"), legible(schedule.cron or every)),
+        (gettext("time zone"), legible(schedule.time_zone)),
+        (
+            gettext("while its program is open"),
+            said(overlap.label) if overlap else legible(schedule.overlap),
+        ),
+        (gettext("missed ticks"), missed),
+        (gettext("made by"), legible(schedule.created_by)),
+        (gettext("made"), moment(schedule.created_at)),
+        (gettext("changed"), moment(schedule.updated_at)),
     ]
     if schedule.is_paused:
-        told.insert(0, ("paused since", moment(schedule.paused_at)))
-    return told
+        told_of.insert(0, (gettext("paused since"), moment(schedule.paused_at)))
+    return told_of

@@ -7,9 +7,11 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
-from programs.admin.forms import DATA_PARTS, STRAY_MASK, ConsoleForm, ObjectField
-from programs.admin.text import as_editable, as_stored, legible
+from programs.admin.fields import ObjectField
+from programs.admin.forms import DATA_PARTS, STRAY_MASK, ConsoleForm
+from programs.admin.text import Words, as_editable, as_stored, legible
 from programs.data import JsonObject
 from programs.inspection import may_reveal, visible, visible_job_data
 from programs.inspection.masks import restored, stray_masks
@@ -19,14 +21,14 @@ from programs.scheduling.checking import DESCRIPTION_LENGTH, MOST_CAUGHT_UP
 from programs.scheduling.timetable import CRON_LENGTH, LONGEST, ZONE_LENGTH
 
 CATCH_UP = (
-    (CatchUp.LAST, "Start the last one: a nightly report that was missed comes once."),
-    (CatchUp.NONE, "Start none of them: the next tick comes in its time."),
-    (CatchUp.ALL, "Start each of them, the newest ones up to a limit: every day has its own."),
+    (CatchUp.LAST, _("Start the last one: a nightly report that was missed comes once.")),
+    (CatchUp.NONE, _("Start none of them: the next tick comes in its time.")),
+    (CatchUp.ALL, _("Start each of them, the newest ones up to a limit: every day has its own.")),
 )
 OVERLAP = (
-    (Overlap.SKIP, "Skip the tick: at most one program of this schedule is open."),
-    (Overlap.QUEUE, "Start one more once that has ended: further ticks meanwhile are skipped."),
-    (Overlap.ALLOW, "Start another beside it."),
+    (Overlap.SKIP, _("Skip the tick: at most one program of this schedule is open.")),
+    (Overlap.QUEUE, _("Start one more once that has ended: further ticks meanwhile are skipped.")),
+    (Overlap.ALLOW, _("Start another beside it.")),
 )
 PLAIN_COLUMNS = (
     *("description", "cron", "interval", "time_zone"),
@@ -43,23 +45,28 @@ class TimetableForm(ConsoleForm):
         required=False,
         max_length=CRON_LENGTH,
         empty_value=None,
-        label="Cron expression",
+        label=_("Cron expression"),
         widget=forms.TextInput(attrs=PLAIN),
-        help_text="Minute, hour, day of the month, month, day of the week. 30 2 * * * is every "
-        "night at half past two, 0 8 * * mon-fri each working day at eight.",
+        help_text=_(
+            "Minute, hour, day of the month, month, day of the week. 30 2 * * * is every "
+            "night at half past two, 0 8 * * mon-fri each working day at eight."
+        ),
     )
     interval = forms.IntegerField(
         required=False,
         min_value=1,
         max_value=LONGEST,
-        label="Or every so many seconds",
-        help_text="In the place of a cron expression: 3600 is every hour.",
+        label=_("Or every so many seconds"),
+        help_text=_("In the place of a cron expression: 3600 is every hour."),
     )
     time_zone = forms.CharField(
+        label=_("Time zone"),
         max_length=ZONE_LENGTH,
         widget=forms.TextInput(attrs=OFFERED | {"list": "time-zones"}),
-        help_text="In which the cron expression is meant, such as Europe/Berlin; it follows "
-        "that zone's summer time.",
+        help_text=_(
+            "In which the cron expression is meant, such as Europe/Berlin; it follows "
+            "that zone's summer time."
+        ),
     )
 
     def __init__(self, data: Any = None, initial: dict[str, Any] | None = None) -> None:
@@ -76,47 +83,53 @@ class ScheduleForm(TimetableForm):
     """A schedule: new, or one that is changed."""
 
     definition = forms.CharField(
+        label=_("Definition"),
         max_length=NAME_LENGTH,
         widget=forms.TextInput(attrs=OFFERED | {"list": "definitions"}),
-        help_text="The name of what is started.",
+        help_text=_("The name of what is started."),
     )
     description = forms.CharField(
+        label=_("Description"),
         required=False,
         max_length=DESCRIPTION_LENGTH,
         widget=forms.TextInput(attrs={"class": "vTextField"}),
-        help_text="What it is for.",
+        help_text=_("What it is for."),
     )
     overlap = forms.ChoiceField(
         choices=OVERLAP,
         initial=Overlap.SKIP,
         widget=forms.RadioSelect,
-        label="While its last program is still open",
+        label=_("While its last program is still open"),
     )
     catch_up = forms.ChoiceField(
         choices=CATCH_UP,
         initial=CatchUp.LAST,
         widget=forms.RadioSelect,
-        label="Ticks that were missed, because no worker was there",
+        label=_("Ticks that were missed, because no worker was there"),
     )
     catch_up_limit = forms.IntegerField(
         initial=10,
         min_value=1,
         max_value=MOST_CAUGHT_UP,
-        label="Limit of those that are started later",
-        help_text="Counts where each of them is started.",
+        label=_("Limit of those that are started later"),
+        help_text=_("Counts where each of them is started."),
     )
     program_data = ObjectField(
-        help_text="Laid over the definition's, key by key. Empty: its data as it is."
+        label=_("Program data"),
+        help_text=_("Laid over the definition's, key by key. Empty: its data as it is."),
     )
     job_data = ObjectField(
-        help_text="Laid over the definition's likewise, by the names of the jobs: "
-        '{"import_orders": {"page": 3}}.'
+        label=_("Job data"),
+        help_text=_(
+            "Laid over the definition's likewise, by the names of the jobs: "
+            '{"import_orders": {"page": 3}}.'
+        ),
     )
 
     PARTS = (
-        ("When", ("definition", "description", "cron", "interval", "time_zone")),
-        ("When that cannot be", ("overlap", "catch_up", "catch_up_limit")),
-        ("Data of its own", ("program_data", "job_data")),
+        (_("When"), ("definition", "description", "cron", "interval", "time_zone")),
+        (_("When that cannot be"), ("overlap", "catch_up", "catch_up_limit")),
+        (_("Data of its own"), ("program_data", "job_data")),
     )
 
     def __init__(
@@ -137,7 +150,7 @@ class ScheduleForm(TimetableForm):
             del self.fields["definition"]
 
     @property
-    def parts(self) -> list[tuple[str, list[forms.BoundField]]]:
+    def parts(self) -> list[tuple[Words, list[forms.BoundField]]]:
         """Return the fields under their headings."""
         return [
             (heading, [self[name] for name in names if name in self.fields])

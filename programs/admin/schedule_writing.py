@@ -17,11 +17,12 @@ from django.http import (
 )
 from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from programs import scheduling
 from programs.admin.catalog import defined_names
 from programs.admin.creation import ASSETS
-from programs.admin.schedule_facts import MANAGE, NEXT, in_zones
+from programs.admin.schedule_facts import MANAGE, NEXT, in_zones, told_of
 from programs.admin.schedule_form import ScheduleForm, TimetableForm
 from programs.admin.switches import SwitchPages
 from programs.admin.text import legible
@@ -52,6 +53,10 @@ class WritingPages(SwitchPages):
         if schedule is None:
             raise Http404(f"There is no schedule {object_id}.")
         return schedule
+
+    def called(self, row: Schedule) -> str:
+        told = _("schedule {number} ({definition})")
+        return legible(told.format(number=row.pk, definition=row.definition))
 
     def definition_url(self, name: str) -> str:
         page = "admin:programs_definition_change"
@@ -98,17 +103,17 @@ class WritingPages(SwitchPages):
             else:
                 return saved
         back = self.url_of("change", changed.pk) if changed else self.url_of("changelist")
-        deed = "Edit" if changed else "Add schedule"
+        deed = _("Edit") if changed else _("Add schedule")
         names = defined_names() if request.user.has_perm("programs.view_definition") else []
         context = {
-            "title": f"{deed}: {legible(changed)}" if changed else deed,
+            "title": f"{deed}: {self.called(changed)}" if changed else deed,
             "deed": deed,
             "form": form,
             "parts": form.parts,
             "names": names,
             "zones": sorted(available_timezones()),
             "back": back,
-            "back_label": legible(changed),
+            "back_label": self.called(changed) if changed else "",
             "preview_url": self.url_of("preview"),
             "media": self.media + form.media + ASSETS,
             **self._first_preview(request, form, is_preview=is_preview),
@@ -130,11 +135,12 @@ class WritingPages(SwitchPages):
     ) -> HttpResponse:
         by = str(request.user.get_username())
         if changed is None:
-            schedule, told = scheduling.create_schedule(**form.arguments, by=by), "is added"
+            schedule = scheduling.create_schedule(**form.arguments, by=by)
+            told = _("{name} is added.")
         else:
             schedule = scheduling.change_schedule(changed, **form.arguments, by=by)
-            told = "is changed"
-        self.message_user(request, f"{capfirst(legible(schedule))} {told}.")
+            told = _("{name} is changed.")
+        self.message_user(request, told.format(name=capfirst(self.called(schedule))))
         if self.has_view_permission(request):
             return HttpResponseRedirect(self.url_of("change", schedule.pk))
         return HttpResponseRedirect(reverse("admin:index", current_app=self.admin_site.name))
@@ -150,7 +156,7 @@ def preview_of(form: TimetableForm) -> dict[str, Any]:
     try:
         timetable = scheduling.Timetable.checked(**form.timetable)
         runs, own_zone = in_zones(timetable.next(NEXT, datetime.now(UTC)), timetable.time_zone)
-        told = timetable.explained
+        told = told_of(timetable)
     except InvalidInput as error:
         return {"problem": f"{form[error.field].label}: {legible(error.reason)}."}
     return {

@@ -9,10 +9,12 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from programs import registry
 from programs.admin.catalog import defined_names
-from programs.admin.text import legible
+from programs.admin.text import Words, legible
 from programs.errors import InvalidProgram
 from programs.inspection import Page, Selection
 from programs.inspection.selection import PARAMETERS
@@ -23,12 +25,12 @@ OFFERED_AT_MOST = 500  # names that a field proposes
 
 # Since and until are about the moment that the list is ordered by.
 MOMENT_NAMES = {
-    "created_at": "created",
-    "finished_at": "finished",
-    "errored_at": "errored",
-    "stopped_at": "stopped",
-    "paused_at": "paused",
-    "stop_requested_at": "asked to stop",
+    "created_at": _("created"),
+    "finished_at": _("finished"),
+    "errored_at": _("errored"),
+    "stopped_at": _("stopped"),
+    "paused_at": _("paused"),
+    "stop_requested_at": _("asked to stop"),
 }
 
 
@@ -37,7 +39,7 @@ class Field:
     """One field of the form of filters. Its value is what was typed, to the letter."""
 
     name: str
-    label: str
+    label: Words
     value: str
     error: str
     kind: str = "text"
@@ -88,17 +90,18 @@ class Search:
         jobs = {*registry.registered(), *(job for worker in workers for job in worker.jobs)}
         names = {worker.name for worker in workers}
         zone = timezone.get_current_timezone_name()
-        when = MOMENT_NAMES[self.moment]
+        when = capfirst(str(MOMENT_NAMES[self.moment]))
+        since, until = gettext("{when} since ({zone})"), gettext("{when} before ({zone})")
         return [
-            self._field("queue", "Queue", offered=queues),
-            self._field("job", "Job", offered=jobs),
-            self._field("definition", "Definition", offered=set(defined_names())),
-            self._field("worker", "Held by worker", offered=names),
-            self._moment("since", f"{capfirst(when)} since ({zone})"),
-            self._moment("until", f"{capfirst(when)} before ({zone})"),
+            self._field("queue", _("Queue"), offered=queues),
+            self._field("job", _("Job"), offered=jobs),
+            self._field("definition", _("Definition"), offered=set(defined_names())),
+            self._field("worker", _("Held by worker"), offered=names),
+            self._moment("since", since.format(when=when, zone=zone)),
+            self._moment("until", until.format(when=when, zone=zone)),
         ]
 
-    def _field(self, name: str, label: str, *, offered: set[str]) -> Field:
+    def _field(self, name: str, label: Words, *, offered: set[str]) -> Field:
         plain = (one for one in offered if legible(one) == one)  # it is shown as it is sent
         some = tuple(sorted(plain)[:OFFERED_AT_MOST])
         return Field(name, label, self.typed[name], self.errors.get(name, ""), offered=some)

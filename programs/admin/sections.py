@@ -7,17 +7,20 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext_lazy as _
+
+from programs.admin.text import Words
 
 # The name of the page, its label, and the permission to see it.
 PARTS = (
-    ("programs_program_overview", "Overview", "view_program"),
-    ("programs_program_changelist", "Programs", "view_program"),
-    ("programs_definition_changelist", "Definitions", "view_definition"),
-    ("programs_schedule_changelist", "Schedules", "view_schedule"),
-    ("programs_queue_changelist", "Queues", "view_queue"),
-    ("programs_worker_changelist", "Workers", "view_worker"),
-    ("programs_operation_changelist", "Operations", "view_operation"),
-    ("programs_webhook_changelist", "Webhooks", "view_webhook"),
+    ("programs_program_overview", _("Overview"), "view_program"),
+    ("programs_program_changelist", _("Programs"), "view_program"),
+    ("programs_definition_changelist", _("Definitions"), "view_definition"),
+    ("programs_schedule_changelist", _("Schedules"), "view_schedule"),
+    ("programs_queue_changelist", _("Queues"), "view_queue"),
+    ("programs_worker_changelist", _("Workers"), "view_worker"),
+    ("programs_operation_changelist", _("Operations"), "view_operation"),
+    ("programs_webhook_changelist", _("Webhooks"), "view_webhook"),
 )
 
 
@@ -25,7 +28,7 @@ PARTS = (
 class Section:
     """A link to one part."""
 
-    label: str
+    label: Words
     url: str
     is_current: bool
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from programs.admin.text import duration, legible, moment, names_of
 from programs.admin.timeline import StepTime, timeline_of
+from programs.admin.words import said
 from programs.inspection.steps import skipped_steps, standing
 from programs.models import Attempt, Ending, Program, Verb
 
@@ -34,7 +36,7 @@ class ShownAttempt:
         started_at = attempt.started_at
         return cls(
             number=attempt.number,
-            outcome=str(attempt.get_outcome_display()),
+            outcome=said(attempt.get_outcome_display()),
             succeeded=attempt.outcome == Ending.SUCCEEDED,
             started_at=moment(started_at),
             took=duration(attempt.ended_at - started_at) if started_at else "",
@@ -66,20 +68,36 @@ def outlook(verb: Verb, program: Program) -> str:
     jobs = program.jobs if isinstance(program.jobs, list) else []
     current, behind = names_of(jobs[program.step : program.step + 1]), jobs[program.step + 1 :]
     rest = names_of(behind)
-    is_held = program.worker is not None
+    told = _told(verb, is_held=program.worker is not None, is_last=not behind)
+    whole = f"{current}, {rest}".rstrip(", ")
+    return told.format(
+        job=current,
+        rest=rest,
+        jobs=names_of(jobs[program.step :]),
+        both=whole,
+        number=program.step + 1,
+    )
+
+
+def _told(verb: Verb, *, is_held: bool, is_last: bool) -> str:
+    if verb is Verb.STOP and is_held:
+        if is_last:
+            return _("{job} runs now and ends at its next checkpoint; it is the last job.")
+        return _("{job} runs now and ends at its next checkpoint; {rest} will not run.")
     if verb is Verb.STOP:
-        left_out = f"{rest} will not run" if behind else "it is the last job"
-        if is_held:
-            return f"{current} runs now and ends at its next checkpoint; {left_out}."
-        return f"{names_of(jobs[program.step :])} will not run."
+        return _("{jobs} will not run.")
+    if verb is Verb.PAUSE and is_held:
+        if is_last:
+            return _("{job} ends first; nothing will wait until the program is resumed.")
+        return _("{job} ends first; {rest} will wait until the program is resumed.")
     if verb is Verb.PAUSE:
-        first = f"{current} ends first; {rest or 'nothing'}" if is_held else f"{current}, {rest}"
-        return f"{first.rstrip(', ')} will wait until the program is resumed."
+        return _("{both} will wait until the program is resumed.")
     if verb is Verb.RESUME:
-        return f"{names_of(jobs[program.step :])} will run."
+        return _("{jobs} will run.")
+    if verb is Verb.SKIP and is_last:
+        return _("{job} (step {number}) will not run; the program is finished.")
     if verb is Verb.SKIP:
-        next_ones = f"{rest} will run" if behind else "the program is finished"
-        return f"{current} (step {program.step + 1}) will not run; {next_ones}."
+        return _("{job} (step {number}) will not run; {rest} will run.")
     return ""
 
 
@@ -99,7 +117,7 @@ def steps_of(program: Program) -> tuple[list[ShownStep], bool]:
             ShownStep(
                 number=index + 1,
                 job=legible(name),
-                standing=stands,
+                standing=said(stands),
                 kind=slugify(stands),
                 is_current=index == program.step,
                 time=times.get(index),

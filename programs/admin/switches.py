@@ -12,11 +12,12 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from programs.admin.forms import ConsoleForm
 from programs.admin.pages import ConsolePages
 from programs.admin.sections import sections
-from programs.admin.text import legible
+from programs.admin.text import Words, legible
 from programs.errors import InvalidInput, OperationRefused, UnknownDefinition
 
 
@@ -25,9 +26,9 @@ class Switch:
     """One deed, as the console offers it. Its last word is the operation's own."""
 
     name: str  # of its page, in the URL
-    label: str
-    meaning: str
-    done: str  # of the subject, and of what the deed returned
+    label: Words
+    meaning: Words
+    done: Words  # of the subject, and of what the deed returned
     permission: str  # a codename of the app
     permission_name: str  # as the admin calls it
     act: Callable[..., Any]
@@ -40,10 +41,11 @@ class SwitchForm(ConsoleForm):
     """Why an operator does what they are about to do."""
 
     reason = forms.CharField(
+        label=_("Reason"),
         required=False,
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Kept with your name in the list of operations.",
+        help_text=_("Kept with your name in the list of operations."),
     )
 
 
@@ -79,7 +81,7 @@ class SwitchPages(ConsolePages):
         back = back or self._way_back(request)
         form = SwitchForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
-            by, told = str(request.user.get_username()), str(subject)
+            by, told = str(request.user.get_username()), self.called(subject)
             try:
                 result = switch.act(subject, by=by, **form.cleaned_data)
             except (OperationRefused, UnknownDefinition) as refusal:
@@ -88,13 +90,13 @@ class SwitchPages(ConsolePages):
             except InvalidInput as error:
                 form.refuse(error)
             else:
-                self.message_user(request, legible(switch.done.format(told, result)))
+                self.message_user(request, legible(str(switch.done).format(told, result)))
                 return HttpResponseRedirect(to or back)
         context = {
-            "title": f"{switch.label}: {legible(subject)}",
+            "title": f"{switch.label}: {self.called(subject)}",
             "form": form,
             "switch": switch,
-            "subject": legible(subject),
+            "subject": self.called(subject),
             "back": back,
         }
         return self.section(request, "switch", context)

@@ -11,11 +11,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from programs.legibility import legible as legible
+
+Words = str | Promise  # what is said in the reader's language, once it is shown
 
 NOTHING = "-"  # stands where there is nothing to show
 INDENTED_AT_MOST = 100_000  # characters of JSON in an editor; the longest doubles by its spaces
@@ -27,8 +31,10 @@ def names_of(jobs: Sequence[object]) -> str:
     >>> names_of(["a", "b"]), names_of(["a"] * 9)
     ('a, b', 'a, a, a, a … (9 jobs)')
     """
+    if len(jobs) <= 5:
+        return ", ".join(map(legible, jobs))
     shown = ", ".join(legible(job) for job in jobs[:4])
-    return f"{shown} … ({len(jobs)} jobs)" if len(jobs) > 5 else ", ".join(map(legible, jobs))
+    return gettext("{names} … ({count} jobs)").format(names=shown, count=len(jobs))
 
 
 def as_json(value: object) -> str:
@@ -73,6 +79,20 @@ def moment(value: datetime | None) -> str:
     return date_format(local_time(value), "Y-m-d H:i:s")
 
 
+def number(value: int) -> str:
+    """Return a whole number as the reader's language writes it, its thousands set apart.
+
+    >>> number(1234567)
+    '1,234,567'
+    """
+    return str(number_format(value, force_grouping=True))
+
+
+def decimal(digits: str) -> str:
+    """Return a number with a decimal point as the reader's language writes it."""
+    return str(number_format(digits))
+
+
 def duration(span: timedelta) -> str:
     """Return how long something took, as people say it.
 
@@ -83,7 +103,7 @@ def duration(span: timedelta) -> str:
     """
     seconds = max(span.total_seconds(), 0.0)
     if seconds < 60:
-        return f"{seconds:.2f} s"
+        return f"{decimal(f'{seconds:.2f}')} s"
     minutes, rest = divmod(int(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest} s"

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext
+
 from programs.admin.text import duration
 from programs.models import Attempt, Program
 from programs.models.clock import now
@@ -33,7 +35,8 @@ class StepTime:
 
     @property
     def text(self) -> str:
-        return f"waited {duration(self.waited)}, ran {duration(self.ran)}"
+        told = gettext("waited {waited}, ran {ran}")
+        return told.format(waited=duration(self.waited), ran=duration(self.ran))
 
 
 def timeline_of(

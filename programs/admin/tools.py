@@ -9,6 +9,8 @@ from django.contrib.auth import get_permission_codename
 from django.db.models import Model
 from django.http import HttpRequest
 
+from programs.admin.text import Words
+
 
 class Permission(NamedTuple):
     """A permission of the app."""
@@ -36,13 +38,13 @@ class Tool:
     """One deed that has a page of its own."""
 
     name: str
-    label: str
+    label: Words
     url: str
     missing: str  # the permission that is wanting; empty: it may be done
 
     @classmethod
     def of(
-        cls, request: HttpRequest, name: str, label: str, url: str, permission: Permission
+        cls, request: HttpRequest, name: str, label: Words, url: str, permission: Permission
     ) -> Tool:
         missing = "" if permission.is_held(request) else permission.name
         return cls(name, label, url, missing)

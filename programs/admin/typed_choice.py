@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
 
 from programs.admin.text import legible
 from programs.admin.typed_field import ABSENT, TypedField, has_default, is_plain
@@ -19,7 +20,7 @@ class SwitchField(TypedField):
     def drawn(self) -> forms.Widget:
         if self._is_certain:
             return forms.CheckboxInput()
-        return forms.Select(choices=[("", "---------"), ("true", "Yes"), ("false", "No")])
+        return forms.Select(choices=[("", "---------"), ("true", _("Yes")), ("false", _("No"))])
 
     @property
     def shows_null(self) -> bool:  # type: ignore[override]
@@ -51,12 +52,12 @@ class ChoiceField(TypedField):
         if len(self.keys) > CHOICES_AT_MOST:
             return super().drawn()
         is_needed = self.source.required and not self.source.allow_null
-        blank = [("", "Choose…" if is_needed else "---------")]
+        blank = [("", _("Choose…") if is_needed else "---------")]
         return forms.Select(choices=[*blank, *labelled(self.source.grouped_choices)])
 
     def limits(self) -> list[str]:
         many = len(self.keys)
-        return [f"One of {many} choices"] if many > CHOICES_AT_MOST else []
+        return [_("One of {number} choices").format(number=many)] if many > CHOICES_AT_MOST else []
 
     def shows(self, value: Any) -> bool:
         is_text = not isinstance(value, (dict, list, bool)) and value is not None

@@ -10,10 +10,13 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from programs import typed
-from programs.admin.forms import DATA_PARTS, ConsoleForm, ObjectField
-from programs.admin.text import as_editable, legible
+from programs.admin.fields import ObjectField
+from programs.admin.forms import DATA_PARTS, ConsoleForm
+from programs.admin.text import Words, as_editable, legible
 from programs.admin.typed_form import NotDrawable, TypedForm
 from programs.data import JsonObject
 from programs.errors import InvalidProgram
@@ -22,7 +25,7 @@ DRAWN_FOR = "drawn_for"  # the jobs for which the forms were drawn that a page w
 DRAW = "draw"  # the button that changes between forms and raw JSON
 RAW = "raw"  # what it asks for; anything else: forms
 FIELDS_OF_A_PAGE = 600  # a request may hold a thousand, and the page has others
-UNTYPED = "None of these jobs says what its data is: any JSON object will do."
+UNTYPED = _("None of these jobs says what its data is: any JSON object will do.")
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,15 @@ class DataForms:
         read = {name for name in jobs if typed.program_data_classes([name])}
         self.jobs = [name for name in dict.fromkeys(jobs) if name in classes or name in read]
         self.sections: list[Section] = []
-        self.problems: list[str] = []  # why others are not drawn
+        self.problems: list[Words] = []  # why others are not drawn
         self._sent = sent
         self._fields = 0
         if common := typed.program_data_classes(jobs, data_class):
-            self._add("Program data", None, common, program_data, "program")
+            self._add(gettext("Program data"), None, common, program_data, "program")
         for index, name in enumerate(self.jobs):
             if name in classes:
-                title, own = f"Data of {legible(name)}", (job_data or {}).get(name)
+                title = gettext("Data of {job}").format(job=legible(name))
+                own = (job_data or {}).get(name)
                 self._add(title, name, [classes[name]], own, f"job{index}")
 
     @classmethod
@@ -85,7 +89,8 @@ class DataForms:
             if self._fields + len(form.fields) > FIELDS_OF_A_PAGE:
                 raise NotDrawable("the page would have too many fields")
         except NotDrawable as error:
-            self.problems.append(f"{title} cannot be drawn as a form: {legible(error)}.")
+            told = gettext("{what} cannot be drawn as a form: {reason}.")
+            self.problems.append(told.format(what=title, reason=legible(error)))
             return
         self._fields += len(form.fields)
         self.sections.append(Section(title, place, job, form))
@@ -155,7 +160,7 @@ class DataEntry:
         self.wanted = sent.get(DRAW) if sent is not None else None
         self.raw = sent.copy() if sent is not None else None
         self.rest = sent.get("job_data", "") if sent is not None else ""  # beside the forms
-        self.notes: list[str] = []
+        self.notes: list[Words] = []
         self.hidden: list[str] = []  # fields of raw JSON in whose place forms stand
         if self.raw is not None and self.forms is not None:
             for part in DATA_PARTS:

@@ -16,9 +16,11 @@ from typing import Any
 from django import forms
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.html import format_html
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
-from programs.admin.forms import JsonEditor
-from programs.admin.text import as_editable, legible
+from programs.admin.fields import JsonEditor
+from programs.admin.text import Words, as_editable, legible
 
 ABSENT: Any = object()  # the object has no such key
 WHOLE = re.compile(r"[+-]?\d{1,4000}")
@@ -29,7 +31,7 @@ class TypedField(forms.Field):
 
     widget: Any = forms.TextInput
     inputmode = ""
-    hint = ""  # how it is written, where that is not plain
+    hint: Words = ""  # how it is written, where that is not plain
     shows_null = True  # by an empty field
     is_fallback = False  # the value is none that the kind can show: it is drawn as JSON
     hides_default = False  # of a secret: the serializer fills it in, where nothing is typed
@@ -42,7 +44,7 @@ class TypedField(forms.Field):
         super().__init__(
             required=is_needed, label=format_html("<bdi>{}</bdi>", label), widget=self.drawn()
         )
-        told = [legible(source.help_text).strip(), self.hint, *self.limits()]
+        told = [legible(source.help_text).strip(), str(self.hint), *self.limits()]
         ended = (part if part[-1] in ".!?:" else f"{part}." for part in told if part)
         self.help_text = format_html("{}", " ".join(ended))  # Django's own pages do not escape it
 
@@ -57,9 +59,9 @@ class TypedField(forms.Field):
         """Return what the serializer's field allows, in words."""
         least = getattr(self.source, "min_value", None)
         most = getattr(self.source, "max_value", None)
-        told = [f"at least {least}" if least is not None else ""]
-        told.append(f"at most {most}" if most is not None else "")
-        return [", ".join(part for part in told if part).capitalize()]
+        told = [_("at least {number}").format(number=least) if least is not None else ""]
+        told.append(_("at most {number}").format(number=most) if most is not None else "")
+        return [capfirst(", ".join(part for part in told if part))]
 
     def shows(self, value: Any) -> bool:
         """Tell whether the widget can show the value as it is."""
@@ -82,7 +84,7 @@ class TypedField(forms.Field):
     def hide_default(self) -> None:
         """Let an empty field stand for the default, which is not shown."""
         self.hides_default = True
-        self.help_text = format_html("{} Empty: its default.", self.help_text)
+        self.help_text = format_html("{} {}", self.help_text, _("Empty: its default."))
 
     def empty(self) -> Any:
         """Return null or nothing where only that can be meant, else no key: the default's case."""
@@ -177,7 +179,7 @@ class JsonField(TypedField):
         return widget
 
     def limits(self) -> list[str]:
-        return ["As JSON"]
+        return [_("As JSON")]
 
     def shows(self, value: Any) -> bool:
         return True

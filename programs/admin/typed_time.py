@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime, parse_time
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from programs.admin.typed_field import TypedField
 
@@ -28,7 +30,11 @@ class DayField(TypedField):
     def limits(self) -> list[str]:
         if takes_iso(self.source):
             return []
-        return [f"Written as {' or '.join(map(str, self.source.input_formats))}"]
+        return [
+            gettext("Written as {forms}").format(
+                forms=gettext(" or ").join(map(str, self.source.input_formats))
+            )
+        ]
 
     def shown(self, value: Any) -> Any:
         if not self._is_regular(value):
@@ -64,7 +70,11 @@ class MomentField(DayField):
 
     def limits(self) -> list[str]:
         zone = timezone.get_current_timezone_name()
-        return super().limits() if not takes_iso(self.source) else [f"In {zone}"]
+        return (
+            super().limits()
+            if not takes_iso(self.source)
+            else [gettext("In {zone}").format(zone=zone)]
+        )
 
     def shown(self, value: Any) -> Any:
         local = local_form(value) if takes_iso(self.source) else None
@@ -83,7 +93,7 @@ class MomentField(DayField):
 
 
 class SpanField(TypedField):
-    hint = "Days and time, such as 00:30:00 or 2 12:00:00"
+    hint = _("Days and time, such as 00:30:00 or 2 12:00:00")
 
     def limits(self) -> list[str]:
         return []

@@ -13,9 +13,12 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from programs.admin.readonly import ModelAdmin
 from programs.admin.text import NOTHING, legible, moment
+from programs.admin.words import said
 from programs.conf import settings
 from programs.errors import InvalidUrl
 from programs.models import Webhook
@@ -34,22 +37,26 @@ class WebhookForm(ModelForm):
     """A webhook as an operator gives it."""
 
     events = forms.MultipleChoiceField(
-        choices=[(event, capfirst(event)) for event in EVENTS],
+        label=_("Events"),
+        choices=lambda: [(event, capfirst(said(event))) for event in EVENTS],
         initial=EVENTS,
         widget=forms.CheckboxSelectMultiple,
-        help_text="It is called for each program that ends so.",
+        help_text=_("It is called for each program that ends so."),
     )
     secret = forms.CharField(
+        label=_("Secret"),
         required=False,
         strip=True,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="Signs the calls: whsec_ and 24 to 64 bytes in base64. Leave it empty, and one "
-        "is made and shown once, or, of a webhook that has one, kept.",
+        help_text=_(
+            "Signs the calls: whsec_ and 24 to 64 bytes in base64. Leave it empty, and one "
+            "is made and shown once, or, of a webhook that has one, kept."
+        ),
     )
     new_secret = forms.BooleanField(
         required=False,
-        label="Make a new secret",
-        help_text="The old one is not used any more from then on.",
+        label=_("Make a new secret"),
+        help_text=_("The old one is not used any more from then on."),
     )
 
     class Meta:
@@ -136,7 +143,7 @@ class WebhookAdmin(ModelAdmin):
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
-            "title": "The secret of the webhook",
+            "title": gettext("The secret of the webhook"),
             "opts": self.opts,
             "media": self.media,
             "name": legible(webhook),
@@ -145,21 +152,22 @@ class WebhookAdmin(ModelAdmin):
         }
         return TemplateResponse(request, "admin/programs/webhook/secret.html", context)
 
-    @admin.display(description="webhook", ordering="pk")
+    @admin.display(description=_("webhook"), ordering="pk")
     def named(self, webhook: Webhook) -> str:
         return legible(webhook)
 
-    @admin.display(description="called for")
+    @admin.display(description=_("called for"))
     def told(self, webhook: Webhook) -> str:
-        return ", ".join(filter(webhook.tells, EVENTS)) or NOTHING
+        return ", ".join(map(said, filter(webhook.tells, EVENTS))) or NOTHING
 
-    @admin.display(description="created", ordering="created_at")
+    @admin.display(description=_("created"), ordering="created_at")
     def created(self, webhook: Webhook) -> str:
         return moment(webhook.created_at)
 
-    @admin.display(description="deliveries")
+    @admin.display(description=_("deliveries"))
     def deliveries(self, webhook: Webhook) -> SafeString:
         """Return the way to its deliveries: who created them says which webhook they are of."""
         url = reverse("admin:programs_program_changelist", current_app=self.admin_site.name)
         query = urlencode({"job": JOB, "q": f"webhook {webhook.pk} ("})
-        return format_html('<a href="{}?{}">The programs that call it</a>', url, query)
+        told = gettext("The programs that call it")
+        return format_html('<a href="{}?{}">{}</a>', url, query, told)

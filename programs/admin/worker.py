@@ -13,6 +13,8 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from programs import operations
 from programs.admin.switches import Switch, SwitchPages
@@ -29,10 +31,12 @@ JOBS_SHOWN = 500
 
 DRAIN = Switch(
     "drain",
-    "Drain worker",
-    "The worker claims nothing more, and ends once its running jobs have ended. It hears of that "
-    "with its next heartbeat, within seconds.",
-    "Worker {} is asked to drain.",
+    _("Drain worker"),
+    _(
+        "The worker claims nothing more, and ends once its running jobs have ended. It hears of "
+        "that with its next heartbeat, within seconds."
+    ),
+    _("Worker {} is asked to drain."),
     "drain_worker",
     str(dict(Worker._meta.permissions)["drain_worker"]),
     operations.drain_worker,
@@ -106,14 +110,14 @@ class WorkerAdmin(SwitchPages):
         running = self._running(claims)
         groups = []
         for key, standing, workers in (
-            ("live", "live", live[:LIVE_SHOWN]),
-            ("lost", "lost: not heard of for over a lease, and not signed off", lost),
-            ("ended", "ended", list(ended[:GONE_SHOWN])),
+            ("live", gettext("live"), live[:LIVE_SHOWN]),
+            ("lost", gettext("lost: not heard of for over a lease, and not signed off"), lost),
+            ("ended", gettext("ended"), list(ended[:GONE_SHOWN])),
         ):
             shown = [self._shown(worker, key, used, running) for worker in workers]
             groups.append((key, standing, shown))
         context = {
-            "title": "Workers",
+            "title": gettext("Workers"),
             "groups": groups,
             "live_shown": LIVE_SHOWN if len(live) > LIVE_SHOWN else 0,
             "gone_shown": GONE_SHOWN,
@@ -154,16 +158,18 @@ class WorkerAdmin(SwitchPages):
         running: dict[str, list[Running]],
     ) -> ShownWorker:
         present = now(settings.DATABASE)
+        ago = span((present - worker.last_seen_at).total_seconds())
+        place = gettext("{host}, process {pid}")
         jobs = _texts(worker.jobs)
         asked = worker.drain_requested_at
         return ShownWorker(
             name=legible(worker.name),
             url=self.url_of("change", worker.pk),
             standing=standing,
-            place=f"{legible(worker.host)}, process {worker.pid}",
+            place=place.format(host=legible(worker.host), pid=worker.pid),
             version=legible(worker.version),
             started=moment(worker.started_at),
-            seen=f"{span((present - worker.last_seen_at).total_seconds())} ago",
+            seen=gettext("{span} ago").format(span=ago),
             slots=worker.slots,
             used=used[worker.name],
             queues=", ".join(_texts(worker.queues)),
@@ -181,43 +187,43 @@ class WorkerAdmin(SwitchPages):
         workers: QuerySet[Any] = super().get_queryset(request).annotate(live=Exists(live))
         return workers
 
-    @admin.display(description="live", boolean=True)
+    @admin.display(description=_("live"), boolean=True)
     def is_live(self, worker: Any) -> bool:
         return bool(worker.live)
 
-    @admin.display(description="name")
+    @admin.display(description=_("name"))
     def own_name(self, worker: Worker) -> str:
         return legible(worker.name)
 
-    @admin.display(description="host")
+    @admin.display(description=_("host"))
     def own_host(self, worker: Worker) -> str:
         return legible(worker.host)
 
-    @admin.display(description="version")
+    @admin.display(description=_("version"))
     def own_version(self, worker: Worker) -> str:
         return legible(worker.version)
 
-    @admin.display
+    @admin.display(description=_("started"))
     def started(self, worker: Worker) -> str:
         return moment(worker.started_at)
 
-    @admin.display
+    @admin.display(description=_("last seen"))
     def last_seen(self, worker: Worker) -> str:
         return moment(worker.last_seen_at)
 
-    @admin.display(description="asked to drain")
+    @admin.display(description=_("asked to drain"))
     def drain_requested(self, worker: Worker) -> str:
         return moment(worker.drain_requested_at)
 
-    @admin.display
+    @admin.display(description=_("stopped"))
     def stopped(self, worker: Worker) -> str:
         return moment(worker.stopped_at)
 
-    @admin.display(description="queues")
+    @admin.display(description=_("queues"))
     def served(self, worker: Worker) -> str:
         return ", ".join(_texts(worker.queues))
 
-    @admin.display(description="jobs")
+    @admin.display(description=_("jobs"))
     def known_jobs(self, worker: Worker) -> str:
         return ", ".join(_texts(worker.jobs))
 

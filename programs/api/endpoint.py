@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import translation
 from rest_framework.exceptions import NotFound
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -104,6 +106,11 @@ class Endpoint(ViewSet):
         if stray := stray_masks(part, given, stored):
             raise Invalid(part, f"{stray[0]} is masked, and no secret is stored there")
         return restored(part, given, stored)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer in English, whatever language the browser of the caller prefers."""
+        with translation.override(None):
+            return super().dispatch(request, *args, **kwargs)
 
     # Errors -----------------------------------------------------------------------------------
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, override
 
 from programs import registry
 from programs.models import Ending, Program, Queue, State, Verb, Worker
@@ -26,24 +29,37 @@ class Reason:
     needs_somebody: bool = False  # nothing happens until a person, or another worker, comes
 
 
-def why(program: Program) -> Reason | None:
-    """Return what an open program waits for, as it was read; None for one that has ended."""
+def why(program: Program, *, translated: bool = False) -> Reason | None:
+    """Return what an open program waits for, as it was read; None for one that has ended.
+
+    `translated`: into the language of a request's reader. Else it is told in English, which is what
+    the API and the command line speak.
+    """
+    with nullcontext() if translated else override(None):
+        return _why(program)
+
+
+def _why(program: Program) -> Reason | None:
     state = program.state
     if state in ENDED:
         return None
     if program.worker is not None:
         return _held(program, state)
     if state is State.STOPPING:
-        return Reason("asked to stop; the next worker that looks at it ends it")
+        return Reason(_("asked to stop; the next worker that looks at it ends it"))
     if state is State.PAUSED:
-        return Reason(f"paused{_by(program, Verb.PAUSE)} until it is resumed", needs_somebody=True)
+        text = _("paused{when} until it is resumed").format(when=_by(program, Verb.PAUSE))
+        return Reason(text, needs_somebody=True)
     if program.is_nodes:
         return _nodes(program)
     if program.due_at is None or program.queue is None:
-        text = "inserted by another program, which may be running it; a hint on a queue adopts it"
+        text = _(
+            "inserted by another program, which may be running it; a hint on a queue adopts it"
+        )
         return Reason(text, needs_somebody=True)
     if paused := _queue_pause(program):
-        return Reason(f"{paused}: nothing of it runs until it is resumed", needs_somebody=True)
+        text = _("{paused}: nothing of it runs until it is resumed").format(paused=paused)
+        return Reason(text, needs_somebody=True)
     if state is State.SCHEDULED:
         return _scheduled(program, program.due_at)
     return _due(program, program.due_at, program.queue)
@@ -68,13 +84,12 @@ def span(seconds: float) -> str:
 def _nodes(program: Program) -> Reason:
     """The original executes it."""
     if program.due_at is None:
-        return Reason(f"sent to Node, which executes queue {program.queue}")
+        return Reason(_("sent to Node, which executes queue {queue}").format(queue=program.queue))
     if program.state is State.SCHEDULED and program.run_at is not None:
-        return Reason(f"sent to Node at {_clock_time(program.due_at)}", program.due_at)
-    text = (
-        f"to be sent to Node, which executes queue {program.queue}: RabbitMQ has not taken it yet"
-    )
-    return Reason(text)
+        text = _("sent to Node at {moment}").format(moment=_clock_time(program.due_at))
+        return Reason(text, program.due_at)
+    text = _("to be sent to Node, which executes queue {queue}: RabbitMQ has not taken it yet")
+    return Reason(text.format(queue=program.queue))
 
 
 def _held(program: Program, state: State) -> Reason:
@@ -82,37 +97,51 @@ def _held(program: Program, state: State) -> Reason:
     assert program.due_at is not None
     left = _seconds_until(program, program.due_at)
     if left <= 0:
-        text = f"{program.worker} has not been heard of: its lease ran out {span(-left)} ago"
+        text = _("{worker} has not been heard of: its lease ran out {span} ago").format(
+            worker=program.worker, span=span(-left)
+        )
         missing = _missing(program) or _queue_pause(program)
-        return Reason(f"{text}; {missing or 'another worker takes it over'}", None, bool(missing))
+        then = missing or _("another worker takes it over")
+        return Reason(f"{text}; {then}", None, bool(missing))
     running = ""
     if program.step_started_at is not None:
         since = span(-_seconds_until(program, program.step_started_at))
-        running = f"job {program.job} has run for {since}"
-    lease = f"{program.worker} holds it, its lease ends in {span(left)} unless renewed"
+        running = _("job {job} has run for {span}").format(job=program.job, span=since)
+    lease = _("{worker} holds it, its lease ends in {span} unless renewed").format(
+        worker=program.worker, span=span(left)
+    )
     if state is State.STOPPING:
-        asked = f"asked to stop{_by(program, Verb.STOP)}"
-        return Reason(f"{asked}; {running}: it ends at its next checkpoint; {lease}")
+        asked = _("asked to stop{when}; {running}: it ends at its next checkpoint; {lease}")
+        when = _by(program, Verb.STOP)
+        return Reason(asked.format(when=when, running=running, lease=lease))
     if state is State.PAUSED:
-        return Reason(f"paused{_by(program, Verb.PAUSE)}; {running} and ends first; {lease}")
+        text = _("paused{when}; {running} and ends first; {lease}")
+        when = _by(program, Verb.PAUSE)
+        return Reason(text.format(when=when, running=running, lease=lease))
     if paused := _queue_pause(program):
-        return Reason(f"{paused}; {running} and ends first; {lease}")
+        text = _("{paused}; {running} and ends first; {lease}")
+        return Reason(text.format(paused=paused, running=running, lease=lease))
     return Reason(f"{running}; {lease}")
 
 
 def _scheduled(program: Program, due_at: datetime) -> Reason:
     """Its time has not come."""
-    when = f"{_clock_time(due_at)} (in {span(_seconds_until(program, due_at))})"
+    ahead = span(_seconds_until(program, due_at))
+    when = _("{moment} (in {span})").format(moment=_clock_time(due_at), span=ahead)
     last = program.attempts.filter(step=program.step).last()
     if last is not None and last.outcome == Ending.UNKNOWN:
         missing = _missing(program)
-        text = missing or f"a worker that knows job {program.job} is here now"
-        return Reason(f"{text}; looked for again at {when}", due_at, bool(missing))
+        there = missing or _("a worker that knows job {job} is here now").format(job=program.job)
+        text = _("{reason}; looked for again at {when}").format(reason=there, when=when)
+        return Reason(text, due_at, bool(missing))
     if program.step_retry_count:
         job = registry.find(program.job)
-        limit = f" of {job.max_retries}" if job is not None and job.max_retries else ""
-        return Reason(f"retry {program.step_retry_count}{limit} at {when}", due_at)
-    return Reason(f"scheduled for {when}", due_at)
+        number = program.step_retry_count
+        if job is not None and job.max_retries:
+            text = _("retry {number} of {limit} at {when}")
+            return Reason(text.format(number=number, limit=job.max_retries, when=when), due_at)
+        return Reason(_("retry {number} at {when}").format(number=number, when=when), due_at)
+    return Reason(_("scheduled for {when}").format(when=when), due_at)
 
 
 def _due(program: Program, due_at: datetime, queue: str) -> Reason:
@@ -120,18 +149,26 @@ def _due(program: Program, due_at: datetime, queue: str) -> Reason:
     missing = _missing(program)
     since = span(-_seconds_until(program, due_at))
     if missing:
-        return Reason(f"{missing}; due for {since}", needs_somebody=True)
+        text = _("{reason}; due for {span}").format(reason=missing, span=since)
+        return Reason(text, needs_somebody=True)
     if program.losses:
-        times = "once" if program.losses == 1 else f"{program.losses} times"
-        return Reason(
-            f"its worker was lost {times} at this step: one such program at a time runs in a "
-            f"process; due for {since}"
+        text = ngettext(
+            "its worker was lost once at this step: one such program at a time runs in a process; "
+            "due for {span}",
+            "its worker was lost {count} times at this step: one such program at a time runs in a "
+            "process; due for {span}",
+            program.losses,
         )
+        return Reason(text.format(count=program.losses, span=since))
     before = Program.objects.using(program.alias).ripe(queue).unclaimed().exclude(pk=program.pk)
     ahead = before.filter(due_at__lt=due_at).order_by()[:AHEAD_AT_MOST].count()
-    more = " or more" if ahead == AHEAD_AT_MOST else ""
-    line = f"{ahead}{more} before it" if ahead else "it is next"
-    return Reason(f"due for {since}, in queue {queue} {line}: the next free slot takes it")
+    if ahead:
+        many = ahead == AHEAD_AT_MOST
+        line = _("{count} or more before it") if many else _("{count} before it")
+    else:
+        line = _("it is next")
+    text = _("due for {span}, in queue {queue} {line}: the next free slot takes it")
+    return Reason(text.format(span=since, queue=queue, line=line.format(count=ahead)))
 
 
 def _missing(program: Program) -> str:
@@ -139,9 +176,10 @@ def _missing(program: Program) -> str:
     workers = list(Worker.objects.using(program.alias).claiming())
     serving = [worker for worker in workers if program.queue in worker.queues]
     if not serving:
-        return f"no live worker serves queue {program.queue}"
+        return _("no live worker serves queue {queue}").format(queue=program.queue)
     if not any(program.job in worker.jobs for worker in serving):
-        return f"no live worker of queue {program.queue} knows job {program.job}"
+        text = _("no live worker of queue {queue} knows job {job}")
+        return text.format(queue=program.queue, job=program.job)
     return ""
 
 
@@ -152,8 +190,9 @@ def _queue_pause(program: Program) -> str:
         return ""
     ago = span(-_seconds_until(program, queue.paused_at))
     last = queue.last_operation()
-    who = f" by {last.by}" if last is not None and last.by else ""
-    return f"queue {queue.name} is paused ({ago} ago{who})"
+    by = last.by if last is not None else None
+    told = _("queue {queue} is paused ({when})")
+    return told.format(queue=queue.name, when=_ago(ago, by))
 
 
 def _by(program: Program, verb: Verb) -> str:
@@ -161,7 +200,15 @@ def _by(program: Program, verb: Verb) -> str:
     if operation is None:
         return ""
     ago = span(-_seconds_until(program, operation.created_at))
-    return f" {ago} ago" + (f" by {operation.by}" if operation.by else "")
+    return f" {_ago(ago, operation.by)}"
+
+
+def _ago(length: str, by: str | None) -> str:
+    return (
+        _("{span} ago by {name}").format(span=length, name=by)
+        if by
+        else _("{span} ago").format(span=length)
+    )
 
 
 def _seconds_until(program: Program, when: datetime) -> float:

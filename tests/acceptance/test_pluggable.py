@@ -17,7 +17,7 @@ from tests.web import Answer, Browser
 
 
 def test_the_wheel_holds_all_of_the_app_and_nothing_else(wheel: Path) -> None:
-    """Templates, static files, migrations and the mark of types as well as modules."""
+    """Templates, static files, migrations, translations and the mark of types besides modules."""
     app = ROOT / "programs"
     files = (path for path in app.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     ours = {str(path.relative_to(ROOT)) for path in files}
@@ -26,6 +26,8 @@ def test_the_wheel_holds_all_of_the_app_and_nothing_else(wheel: Path) -> None:
 
     assert held == ours
     assert {
+        "programs/locale/de/LC_MESSAGES/django.mo",
+        "programs/locale/de/LC_MESSAGES/django.po",
         "programs/migrations/0001_initial.py",
         "programs/py.typed",
         "programs/static/programs/console.css",

@@ -24,8 +24,10 @@ READ_BY_MACHINES = {
     *("height", "x", "y", "viewbox", "preserveaspectratio", "method", "content", "role", "scope"),
     *("aria-labelledby", "aria-describedby", "aria-current", "tabindex", "d", "points"),
 }
-FOR_PEOPLE = {"data-label"}  # which style sheets show beside a value on narrow screens
-TOKENS = {"csrfmiddlewaretoken", "token"}  # each page has its own
+# The first is shown by style sheets beside a value, the second told by the admin's own filters.
+FOR_PEOPLE = {"data-label", "data-filter-title"}
+# Each page has its own; of a row, the digest of what is shown.
+TOKENS = {"csrfmiddlewaretoken", "token", "row"}
 NUMBERS = {"x", "y", "width", "height", "cx", "cy", "r", "viewbox", "d", "points"}
 PLAIN = re.compile(r"-?\d+(\.\d+)?( -?\d+(\.\d+)?)*")
 PAGES_IN_MOTION = {"programs_program_overview", "running"}  # drawn by the clock
