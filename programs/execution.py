@@ -24,11 +24,8 @@ from programs.models import Ending, Program
 from programs.models.attempt import Record
 from programs.models.clock import NOW, Utc
 from programs.models.deadlines import answer_expected
-from programs.models.persistence import (
-    TRANSIENT_ERRORS,
-    drop_open_transactions,
-    open_transactions,
-)
+from programs.models.leftovers import drop_open_transactions, open_transactions
+from programs.models.persistence import TRANSIENT_ERRORS
 from programs.models.transitions import Standing
 from programs.outcomes import Failure, Outcome
 

@@ -8,7 +8,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from time import monotonic, sleep
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.db import (
     InterfaceError,
@@ -203,51 +203,3 @@ def _short_lock_waits(connection: BaseDatabaseWrapper) -> Iterator[None]:
     finally:
         with contextlib.suppress(*TRANSIENT_ERRORS), connection.cursor() as cursor:
             cursor.execute("SET " + ", ".join(f"{name} = %s" for name in LOCK_WAITS), usual)
-
-
-TransactionState = dict[str, tuple[bool, int, bool]]
-
-
-def open_transactions() -> TransactionState:
-    """Return the transaction state of each of this thread's connections, by alias."""
-    return {
-        connection.alias: _transaction_state(connection)
-        for connection in connections.all(initialized_only=True)
-    }
-
-
-def drop_open_transactions(before: TransactionState) -> bool:
-    """Roll back what a job left open and replace its connections; tell whether there was any."""
-    found = False
-    for connection in connections.all(initialized_only=True):
-        if _transaction_state(connection) != before.get(connection.alias, (False, 0, True)):
-            found = True
-            del connections[connection.alias]  # a new wrapper: nothing of the old state is left
-            raw, connection.connection = connection.connection, None
-            with contextlib.suppress(Exception):
-                if raw is not None:
-                    raw.close()
-        elif connection.errors_occurred:
-            with answer_expected(connection.alias):
-                connection.close_if_unusable_or_obsolete()  # no later job shall meet a dead one
-    return found
-
-
-def _transaction_state(connection: BaseDatabaseWrapper) -> tuple[bool, int, bool]:
-    """Return (Django's atomic, depth of savepoints, nothing open below Django's knowledge)."""
-    idle = True
-    if connection.connection is not None and not connection.in_atomic_block:
-        try:
-            idle = connection.autocommit and _is_idle(connection.connection)
-        except Exception:  # noqa: BLE001 (the driver's own: the job has closed it by its hand)
-            let_go(connection)
-    return connection.in_atomic_block, len(connection.savepoint_ids), idle
-
-
-def _is_idle(raw: Any) -> bool:
-    """Ask the driver whether a transaction is open, as after a BEGIN of the job's own."""
-    if hasattr(raw, "in_transaction"):  # sqlite3
-        return not raw.in_transaction
-    if hasattr(raw, "get_transaction_status"):  # psycopg2
-        return bool(raw.get_transaction_status() == 0 or raw.closed)
-    return True

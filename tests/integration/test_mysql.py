@@ -1,17 +1,18 @@
-"""What MySQL and MariaDB do otherwise: deadlocks, waits for locks, isolation and collation."""
+"""What MySQL and MariaDB do otherwise: deadlocks, locks, transactions, isolation and collation."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
 from django.db import OperationalError, connections, transaction
 
 from programs.checks import mysql_is_fit
-from programs.models import Program, persistence
+from programs.models import Program, Queue, State, persistence
 from programs.models.persistence import again_if_victim, brief_transaction, persist
 from programs.submission import create_programs
-from tests.running import on_mysql, on_sqlite
+from tests.running import on_mysql, on_sqlite, run
 
 VICTIM = OperationalError(1213, "Deadlock found when trying to get lock")
 
@@ -103,3 +104,56 @@ def test_a_wrong_isolation_and_a_wrong_collation_are_told(bookkeeping: str) -> N
     assert [message.id for message in found] == ["programs.W005", "programs.W006"]
     assert "REPEATABLE-READ" in found[0].msg
     assert "utf8mb4_general_ci" in found[1].msg
+
+
+@pytest.fixture(params=[True, False], ids=["as MariaDB", "as MySQL"])
+def ask(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let what is open be asked as of either: MariaDB understands the question to MySQL as well."""
+    return lambda alias: monkeypatch.setitem(
+        vars(connections[alias]), "mysql_is_mariadb", request.param
+    )
+
+
+def executing(*statements: str, alias: str, at_last: Callable[[str], None]) -> Callable[..., None]:
+    """Return what a job does that runs these statements, and makes a queue."""
+
+    def execute(self, message, job_data) -> None:
+        with connections[alias].cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+        Queue.objects.create(name="made")
+        at_last(alias)
+
+    return execute
+
+
+@on_mysql
+@pytest.mark.parametrize("statement", ["BEGIN", "START TRANSACTION", "SET autocommit = 0"])
+def test_what_a_job_leaves_open_below_django_fails_it_and_is_rolled_back(
+    bookkeeping: str, job: Callable[..., str], statement: str, ask: Callable[[str], None]
+) -> None:
+    name = job("begins", executing(statement, alias=bookkeeping, at_last=ask))
+
+    program = run(name, "noop")
+
+    assert program.state is State.ERRORED
+    assert "left a database transaction open" in str(program.error_message)
+    assert not Queue.objects.exists()
+    assert run("noop").state is State.FINISHED
+
+
+@on_mysql
+@pytest.mark.parametrize("statements", [(), ("BEGIN", "COMMIT")])
+def test_a_job_that_leaves_nothing_open_is_asked_about_in_vain(
+    bookkeeping: str,
+    job: Callable[..., str],
+    statements: tuple[str, ...],
+    ask: Callable[[str], None],
+) -> None:
+    name = job("commits", executing(*statements, alias=bookkeeping, at_last=ask))
+
+    program = run(name, "count")
+
+    assert program.state is State.FINISHED
+    assert program.job_data == {"count": {"n": 1}}
+    assert Queue.objects.get().name == "made"

@@ -1,0 +1,139 @@
+"""What a job or a listener has left open in the connections of its thread."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from django.db import OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from programs.models.deadlines import answer_expected
+from programs.models.persistence import let_go
+
+
+class Transaction(NamedTuple):
+    """How far a connection is in a transaction."""
+
+    is_atomic: bool  # as Django knows it
+    savepoints: int
+    is_idle: bool  # nothing is open below Django's knowledge
+
+
+class Before(NamedTuple):
+    """How a connection stood before what is not ours has used it."""
+
+    transaction: Transaction
+    statements: int  # that had been run, where they are counted
+
+
+UNUSED = Before(Transaction(is_atomic=False, savepoints=0, is_idle=True), -1)
+
+
+def open_transactions() -> dict[str, Before]:
+    """Return how each of this thread's connections stands, by alias."""
+    return {
+        connection.alias: Before(_transaction(connection), _statements_of(connection))
+        for connection in connections.all(initialized_only=True)
+    }
+
+
+def drop_open_transactions(before: dict[str, Before]) -> bool:
+    """Roll back what a job left open and replace its connections; tell whether there was any."""
+    found = False
+    for connection in connections.all(initialized_only=True):
+        earlier = before.get(connection.alias, UNUSED)
+        if _transaction(connection, earlier.statements) != earlier.transaction:
+            found = True
+            del connections[connection.alias]  # a new wrapper: nothing of the old state is left
+            raw, connection.connection = connection.connection, None
+            with contextlib.suppress(Exception):
+                if raw is not None:
+                    raw.close()
+        elif connection.errors_occurred:
+            with answer_expected(connection.alias):
+                connection.close_if_unusable_or_obsolete()  # no later job shall meet a dead one
+    return found
+
+
+def _transaction(connection: BaseDatabaseWrapper, before: int | None = None) -> Transaction:
+    """Look how a connection stands; `before`: the statements that were run when it was idle.
+
+    Without that, one that only its server could tell of is taken for idle: our own statements
+    leave nothing open.
+    """
+    idle = True
+    if connection.connection is not None and not connection.in_atomic_block:
+        try:
+            idle = connection.autocommit and _is_idle(connection)
+            if idle and before not in (None, _statements_of(connection)):
+                idle = not _has_begun(connection)
+        except Exception:  # noqa: BLE001 (the driver's own: the job has closed it by its hand)
+            let_go(connection)
+    return Transaction(connection.in_atomic_block, len(connection.savepoint_ids), idle)
+
+
+def _is_idle(connection: BaseDatabaseWrapper) -> bool:
+    """Ask the driver whether a transaction is open, as after a BEGIN of the job's own."""
+    raw: Any = connection.connection
+    if hasattr(raw, "in_transaction"):  # sqlite3
+        return not raw.in_transaction
+    if hasattr(raw, "get_transaction_status"):  # psycopg2
+        return bool(raw.get_transaction_status() == 0 or raw.closed)
+    if hasattr(raw, "get_autocommit"):  # mysqlclient, which tells no more than this
+        return bool(raw.get_autocommit())
+    return True
+
+
+# MySQL and MariaDB ---------------------------------------------------------------------------
+
+IN_TRANSACTION = 1568  # "Transaction characteristics can't be changed while …"
+
+
+class Counter:
+    """Counts the statements of a connection: Django lets it run each of them."""
+
+    def __init__(self) -> None:
+        self.statements = 0
+
+    def __call__(self, execute: Callable[..., Any], *given: Any) -> Any:
+        self.statements += 1
+        return execute(*given)
+
+
+def _statements_of(connection: BaseDatabaseWrapper) -> int:
+    """Return how many statements were run, from the first such question on; elsewhere -1, always.
+
+    Only its server knows of a transaction of MySQL's, and to ask is a round trip: it is spared
+    where nothing was run meanwhile.
+    """
+    if connection.vendor != "mysql":
+        return -1
+    own = vars(connection)
+    counter: Counter | None = own.get("programs_counter")
+    if counter is None:
+        counter = own["programs_counter"] = Counter()
+        # As the first one: whoever adds another for a while takes the last one away.
+        connection.execute_wrappers.insert(0, counter)
+    return counter.statements
+
+
+def _has_begun(connection: Any) -> bool:
+    """Ask the server whether a transaction is open.
+
+    MySQL has no variable for it, and shows its tables of transactions to the privileged alone.
+    But it lets nobody say what the next transaction is like while one is open; and to read and
+    write, as is said here, is what each of them does unless it is told otherwise.
+    """
+    with connection.cursor() as cursor:
+        if connection.mysql_is_mariadb:
+            cursor.execute("SELECT @@in_transaction")
+            return bool(cursor.fetchone()[0])
+        try:
+            cursor.execute("SET TRANSACTION READ WRITE")
+        except OperationalError as error:
+            if error.args[0] != IN_TRANSACTION:
+                raise
+            return True
+    return False
