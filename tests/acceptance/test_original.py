@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import connections
 
 from programs.models import Program, State
 from tests.messages import channel_to
@@ -72,11 +72,9 @@ def test_a_command_that_creates_a_program_for_node_has_sent_it_when_it_ends(
 def test_a_worker_sends_to_node_what_its_creator_could_not(
     site: Site, rabbitmq: RabbitMQ, js: str
 ) -> None:
-    with connections[SITE].cursor() as cursor:  # committed, and then its process was killed
-        cursor.execute(
-            "INSERT INTO programs (run_id, jobs, program_data, job_data, queue, due_at) "
-            """VALUES ('r1', '["first_job"]', '{"a": 1}', '{}', 'to_node', now())"""
-        )
+    insert(  # committed, and then its process was killed
+        SITE, "r1", "first_job", program_data={"a": 1}, queue="to_node", due_at=datetime.now(UTC)
+    )
 
     site.worker().started()
 
