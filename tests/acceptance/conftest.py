@@ -70,6 +70,8 @@ def site(
     vendor = "sqlite" if kind == "sqlite" else databases.SERVER
     if vendor != "sqlite":
         server: DatabaseServer = request.getfixturevalue("database_server")
+        # By its default alias Django asks what the server can, also of rows of another.
+        request.getfixturevalue("django_db_modify_db_settings")
     with django_db_blocker.unblock():
         url = migrated.get(vendor)
         if url is None:

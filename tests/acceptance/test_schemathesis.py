@@ -5,6 +5,7 @@ All its checks are on. What it sends is the same each time.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 from urllib.parse import quote, unquote
@@ -13,6 +14,8 @@ import pytest
 import schemathesis
 from django.contrib.auth.models import User
 from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 from hypothesis import HealthCheck
 from hypothesis import settings as how
 from knox.models import AuthToken
@@ -63,6 +66,20 @@ def there(db: None) -> None:
     Worker.register(
         name="w", host="h", pid=1, queues=["default"], slots=1, jobs=["noop"], version="1"
     )
+
+
+@pytest.fixture(autouse=True)
+def kept_open() -> Iterator[None]:
+    """Let no request close the connection that the test's transaction is of.
+
+    Django's own client sees to that; this one is of a server's kind. SQLite in memory alone is
+    never closed.
+    """
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
 
 
 def complete(case: Any) -> None:

@@ -10,6 +10,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -62,18 +63,38 @@ def plant() -> Planted:
 
 
 @pytest.fixture
-def environment(site: Site, static_root: Path, plant: Planted) -> dict[str, str]:
-    """The site's, with a password in the URL of the database, where nobody asks for one."""
+def environment(site: Site, static_root: Path, plant: Planted) -> Iterator[dict[str, str]]:
+    """The site's, with a password in the URL of the database."""
     url = urlsplit(site.environment["DATABASE_URL"])
-    login = f"{url.username}:{plant('DATABASE_URL')}@{url.hostname}:{url.port}"
-    site.environment.update(
-        DATABASE_URL=url._replace(netloc=login).geturl(),
-        SECRET_KEY=plant("SECRET_KEY"),
-        METRICS_TOKEN=plant("METRICS_TOKEN"),
-        DJANGO_SETTINGS_MODULE="tests.web_settings",
-        TEST_STATIC_ROOT=str(static_root),
-    )
-    return site.environment
+    with known_by(plant("DATABASE_URL")) as (user, password):
+        login = f"{user or url.username}:{password}@{url.hostname}:{url.port}"
+        site.environment.update(
+            DATABASE_URL=url._replace(netloc=login).geturl(),
+            SECRET_KEY=plant("SECRET_KEY"),
+            METRICS_TOKEN=plant("METRICS_TOKEN"),
+            DJANGO_SETTINGS_MODULE="tests.web_settings",
+            TEST_STATIC_ROOT=str(static_root),
+        )
+        yield site.environment
+
+
+@contextmanager
+def known_by(password: str) -> Iterator[tuple[str | None, str]]:
+    """Let the site's database know somebody by this password; None: it asks nobody for one.
+
+    MySQL refuses a password of whoever needs none, so that there it takes a user who needs it.
+    """
+    connection = connections[SITE]
+    if connection.vendor != "mysql":
+        yield None, password
+        return
+    user, name = f"user{secrets.token_hex(4)}", connection.settings_dict["NAME"]
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE USER %s IDENTIFIED BY %s", [user, password])
+        cursor.execute(f"GRANT ALL ON `{name}`.* TO %s", [user])
+    yield user, password
+    with connection.cursor() as cursor:
+        cursor.execute("DROP USER %s", [user])
 
 
 @pytest.fixture(params=["there", "down", "refusing"])

@@ -209,13 +209,37 @@ def test_the_policy_allows_the_style_that_stands_in_the_page(error: Callable[...
     assert policy_of(answer)["style-src"] == f"'self' {hash_of(style)}"
 
 
+# By a trigger, so that it is the database that refuses.
+REFUSE = {
+    "sqlite": (
+        "CREATE TEMP TRIGGER refusing BEFORE INSERT ON main.django_admin_log "
+        "BEGIN SELECT RAISE(ABORT, 'refused'); END",
+        "DROP TRIGGER refusing",
+    ),
+    "mysql": (
+        "CREATE TRIGGER refusing BEFORE INSERT ON django_admin_log "
+        "FOR EACH ROW SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO = 4025, MESSAGE_TEXT = 'refused'",
+        "DROP TRIGGER refusing",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '23514'; END$$; "
+        "CREATE TRIGGER refusing BEFORE INSERT ON django_admin_log "
+        "FOR EACH ROW EXECUTE FUNCTION refuse()",
+        "DROP FUNCTION refuse() CASCADE",
+    ),
+}
+
+
 def test_a_program_whose_creation_cannot_be_recorded_is_not_created(ada: Client) -> None:
     form = {"jobs": "noop", "queue": "default"}
-    trigger = "CREATE TEMP TRIGGER refusing BEFORE INSERT ON main.django_admin_log BEGIN {} END"
+    refuse, allow = REFUSE[connection.vendor]
     with connection.cursor() as cursor:
-        cursor.execute(trigger.format("SELECT RAISE(ABORT, 'refused');"))
-        refused = ada.post(f"{LIST}add/", form)
-        cursor.execute("DROP TRIGGER refusing")
+        cursor.execute(refuse)
+        try:
+            refused = ada.post(f"{LIST}add/", form)
+        finally:
+            cursor.execute(allow)
 
     assert refused.status_code == 500
     assert not Program.objects.exists()
