@@ -1,4 +1,4 @@
-"""What databases are asked that need not be there: the clock of each, and whether MySQL is fit."""
+"""What databases are asked that need not be there: their clocks, and what MySQL alone can tell."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from django.core.checks import CheckMessage
+from django.db import OperationalError
 
 from programs import checks
+from programs.models import leftovers
 from programs.models.clock import Utc
 
 FIT = {
@@ -110,3 +112,91 @@ def test_other_databases_are_not_asked_for_mysqls_variables(
     assert told(monkeypatch, "postgresql") == []
     assert checks.mysql_is_fit(None, databases=[]) == []
     assert checks.mysql_is_fit(None) == []
+
+
+# What a job has left open on MySQL and MariaDB --------------------------------------------------
+
+
+class Connected:
+    """A connection of Django's to a server that is or is not in a transaction."""
+
+    vendor = "mysql"
+    alias = "default"
+    in_atomic_block = errors_occurred = False
+    autocommit = True
+
+    def __init__(self, *, is_mariadb: bool, is_open: bool = False, error: int = 1568) -> None:
+        self.mysql_is_mariadb, self._is_open, self._error = is_mariadb, is_open, error
+        self.execute_wrappers: list[Any] = []
+        self.savepoint_ids: list[str] = []
+        self.asked: list[str] = []
+        self.connection: Any = SimpleNamespace(get_autocommit=lambda: True)
+
+    @contextmanager
+    def cursor(self) -> Iterator[Connected]:
+        yield self
+
+    def execute(self, sql: str) -> None:
+        self.execute_wrappers[0](lambda *given: self.asked.append(sql), sql, None, False, {})
+        if self._is_open and sql.startswith("SET"):
+            raise OperationalError(self._error, "no")
+
+    def fetchone(self) -> tuple[int]:
+        return (int(self._is_open),)
+
+    def close(self) -> None:
+        self.connection = None
+
+
+def left_open(monkeypatch: pytest.MonkeyPatch, connection: Connected, *statements: str) -> bool:
+    """Tell what is found behind a job that has run these statements."""
+
+    class Connections:
+        def all(self, initialized_only: bool = False) -> list[Connected]:
+            return [connection]
+
+        def __delitem__(self, alias: str) -> None:
+            pass
+
+    monkeypatch.setattr(leftovers, "connections", Connections())
+    before = leftovers.open_transactions()
+    for statement in statements:
+        connection.execute(statement)
+    connection.asked.clear()
+    return leftovers.drop_open_transactions(before)
+
+
+@pytest.mark.parametrize(
+    ("is_mariadb", "question"),
+    [(True, "SELECT @@in_transaction"), (False, "SET TRANSACTION READ WRITE")],
+)
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_server_is_asked_once_behind_a_job_that_has_used_it(
+    monkeypatch: pytest.MonkeyPatch, is_mariadb: bool, question: str, is_open: bool
+) -> None:
+    connection = Connected(is_mariadb=is_mariadb, is_open=is_open)
+
+    assert left_open(monkeypatch, connection, "UPDATE") is is_open
+    assert connection.asked == [question]
+
+
+@pytest.mark.parametrize("is_mariadb", [True, False])
+def test_a_server_is_not_asked_behind_a_job_that_has_not_used_it(
+    monkeypatch: pytest.MonkeyPatch, is_mariadb: bool
+) -> None:
+    connection = Connected(is_mariadb=is_mariadb)
+
+    found = [left_open(monkeypatch, connection, *each) for each in ((), ("UPDATE",), ())]
+
+    assert found == [False] * 3
+    assert connection.asked == []  # behind the last of them
+    assert len(connection.execute_wrappers) == 1
+
+
+def test_a_connection_whose_server_does_not_answer_is_let_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection = Connected(is_mariadb=False, is_open=True, error=2013)
+
+    assert left_open(monkeypatch, connection, "UPDATE") is False
+    assert connection.connection is None
