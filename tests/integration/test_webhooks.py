@@ -320,7 +320,9 @@ def test_without_webhooks_an_end_costs_one_reading_in_a_while(make: Made, bookke
     statements()  # where they are prepared
     listeners.forget()
     first, *others = [statements() for _ in range(4)]
-    assert {first - other for other in others} == {1}
+    # MySQL is asked besides whether the listener that reads has left a transaction open.
+    cost = 2 if connections[bookkeeping].vendor == "mysql" else 1
+    assert {first - other for other in others} == {cost}
 
 
 def test_with_webhooks_an_end_costs_few_statements(
