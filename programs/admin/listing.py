@@ -220,7 +220,7 @@ def _given_moment(text: str) -> datetime | None:
     try:
         given = parse_datetime(text)
         if given is not None and timezone.is_aware(given):
-            given.astimezone(UTC)  # as databases ask for it
+            given = given.astimezone(UTC)  # as databases ask for it, and can
     except (ValueError, OverflowError):
         return None
     is_one = given is not None and timezone.is_aware(given) == django_settings.USE_TZ

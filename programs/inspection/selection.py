@@ -316,8 +316,9 @@ def _moment(name: str, text: str, whole_day: timedelta = timedelta()) -> datetim
             raise ValueError(text)
         if timezone.is_naive(moment) and django_settings.USE_TZ:
             moment = timezone.make_aware(moment)
-        if timezone.is_aware(moment) and not django_settings.USE_TZ:
-            moment = storable(moment, settings.DATABASE)
+        if timezone.is_aware(moment):
+            # In UTC: PostgreSQL knows no zone that is sixteen hours away from it.
+            moment = storable(moment.astimezone(UTC), settings.DATABASE)
         if not MINYEAR < moment.year < MAXYEAR:  # in another time zone there may be no such moment
             raise ValueError(text)
         return moment

@@ -31,10 +31,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:No directory at"),  # nobody has collected static files
 ]
 
+ID = 1_000_000  # which no sequence comes to
+
 # What there is to be found, by the parameters of paths.
 THERE = {
     "run_id": [state.value for state in State],
-    "id": ["1"],
+    "id": [str(ID)],
     "name": ["default", "reports"],
     "worker": ["w"],
     "definition": ["orders", "spare"],
@@ -59,10 +61,10 @@ def there(db: None) -> None:
     for state in State:
         program = program_in(state)
         Program.objects.filter(pk=program.pk).update(run_id=state.value)
-    Operation.objects.create(pk=1, subject="default", verb=Verb.PAUSE_QUEUE)
+    Operation.objects.create(pk=ID, subject="default", verb=Verb.PAUSE_QUEUE)
     for name in ("orders", "spare"):
         Definition.objects.create(name=name, jobs=["noop"])
-    Schedule.objects.create(pk=1, definition="orders", interval=60)
+    Schedule.objects.create(pk=ID, definition="orders", interval=60)
     Worker.register(
         name="w", host="h", pid=1, queues=["default"], slots=1, jobs=["noop"], version="1"
     )

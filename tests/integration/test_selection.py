@@ -54,6 +54,14 @@ def test_a_state_means_those_that_say_that_they_are_in_it(state: State) -> None:
     assert counts() == dict.fromkeys(State, Count(1, True))
 
 
+@pytest.mark.parametrize("offset", ["+17:26", "-23:59"])
+def test_a_moment_may_be_of_a_zone_that_the_database_does_not_know(offset: str) -> None:
+    wanted = at(9)
+    at(1)
+
+    assert found(Selection.parse({"since": f"2026-01-05T00:00{offset}"})) == {wanted.run_id}
+
+
 def test_a_definition_is_meant_as_it_is_spelt() -> None:
     wanted = at(1, definition="import")
     at(2, definition="import-2")
