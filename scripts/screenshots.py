@@ -3,7 +3,7 @@
 
 Starts the demonstration on a database of its own, waits until its programs stand as the pictures
 want them, and visits the pages with the Chromium that the machine has: in both themes, and with
-`--every FOLDER` every page in three widths, to be looked at.
+`--every FOLDER` every page in three widths, to be looked at; `--language de`: in German.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ IN_DOCUMENTS = {"list": "light", "errored": "dark", "overview": "light"}  # in o
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=Path, help="a folder for every page in every width")
+    parser.add_argument("--language", default="en", help="that the browser prefers")
     options = parser.parse_args()
     executable = installed()
     if executable is None:
@@ -75,11 +76,19 @@ def main() -> int:
             options.every.mkdir(parents=True, exist_ok=True)
             for width in WIDTHS:
                 for theme in THEMES:
-                    take(browser, address, options.every, [*PAGES, *OF_ONE], theme, width, True)
+                    take(
+                        browser,
+                        address,
+                        options.every,
+                        [*PAGES, *OF_ONE],
+                        theme,
+                        width,
+                        options.language,
+                    )
         else:
             PICTURES.mkdir(parents=True, exist_ok=True)
             for name, theme in IN_DOCUMENTS.items():
-                take(browser, address, PICTURES, [name], theme, WIDTHS[0], False)
+                take(browser, address, PICTURES, [name], theme, WIDTHS[0])
         browser.close()
     return 0
 
@@ -117,19 +126,20 @@ def take(
     names: list[str],
     theme: str,
     width: int,
-    whole: bool,
+    language: str = "",
 ) -> None:
-    """Take these pages; `whole`: down to their end."""
+    """Take these pages; with a language in that one, and down to their ends."""
     context = browser.new_context(
         color_scheme="dark" if theme == "dark" else "light",
         viewport={"width": width, "height": 800},
+        locale=language or "en",
     )
     page = context.new_page()
     log_in(page, address)
     for name in names:
         page.goto(address + path_of(page, address, name))
-        suffix = f"-{width}" if whole else ""
-        page.screenshot(path=folder / f"{name}-{theme}{suffix}.png", full_page=whole)
+        suffix = f"-{width}" if language else ""
+        page.screenshot(path=folder / f"{name}-{theme}{suffix}.png", full_page=bool(language))
     context.close()
 
 
@@ -138,7 +148,7 @@ def log_in(page: Page, address: str) -> None:
     page.fill("[name=username]", "admin")
     page.fill("[name=password]", "admin")
     page.click("[type=submit]")
-    page.wait_for_selector("text=Console")
+    page.wait_for_selector("#user-tools")
 
 
 def path_of(page: Page, address: str, name: str) -> str:

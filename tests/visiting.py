@@ -11,11 +11,14 @@ from playwright.sync_api import Browser, Page
 
 
 @contextmanager
-def visitor(browser: Browser, address: str, theme: str, width: int) -> Iterator[Page]:
+def visitor(
+    browser: Browser, address: str, theme: str, width: int, language: str = "en"
+) -> Iterator[Page]:
     """A page of ada, who is logged in, and sees it so."""
     context = browser.new_context(
         color_scheme="dark" if theme == "dark" else "light",
         viewport={"width": width, "height": 800},
+        locale=language,
     )
     page = context.new_page()
     page.goto(f"{address}/admin/login/")

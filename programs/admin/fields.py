@@ -23,7 +23,7 @@ class JsonEditor(forms.Textarea):
 
     def __init__(self) -> None:
         attrs = {"rows": 8, "spellcheck": "false", "class": "programs-code", "data-json": "object"}
-        super().__init__(attrs)
+        super().__init__({**attrs, "data-say-format": _("Format")})
 
 
 class ObjectField(forms.CharField):

@@ -204,11 +204,8 @@ def _by(program: Program, verb: Verb) -> str:
 
 
 def _ago(length: str, by: str | None) -> str:
-    return (
-        _("{span} ago by {name}").format(span=length, name=by)
-        if by
-        else _("{span} ago").format(span=length)
-    )
+    told = _("{span} ago by {name}") if by else _("{span} ago")
+    return told.format(span=length, name=by)
 
 
 def _seconds_until(program: Program, when: datetime) -> float:

@@ -28,17 +28,32 @@ def address(start_web: Start, paths: dict[str, str]) -> str:
     return f"http://localhost:{start_web(ALLOWED_HOSTS='localhost', **PLAIN).port}"
 
 
-@pytest.mark.parametrize(("theme", "width"), [("light", WIDE), ("dark", WIDE), ("light", NARROW)])
+@pytest.mark.parametrize(
+    ("theme", "width", "language"),
+    [
+        ("light", WIDE, "en"),
+        ("dark", WIDE, "en"),
+        ("light", NARROW, "en"),
+        ("light", WIDE, "de"),  # whose words are longer
+        ("dark", NARROW, "de"),
+    ],
+)
 def test_every_page_is_accessible_and_fits_the_screen(
-    address: str, paths: dict[str, str], browser: Browser, theme: str, width: int
+    address: str,
+    paths: dict[str, str],
+    browser: Browser,
+    theme: str,
+    width: int,
+    language: str,
 ) -> None:
     found: dict[str, list[str]] = {}
 
-    with visitor(browser, address, theme, width) as page:
+    with visitor(browser, address, theme, width, language) as page:
         for name, path in paths.items():
             answer = page.goto(address + path)
             assert answer is not None
             assert answer.status == 200, name
+            assert page.locator(f"html[lang^={language}]").count() == 1
             if faults := faults_of(page):
                 found[name] = faults
 

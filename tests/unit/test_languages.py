@@ -50,8 +50,9 @@ class Reading(HTMLParser):
         for name, value in given.items():
             is_token = name == "value" and given.get("name") in TOKENS
             is_label = name == "value" and is_submit
+            is_said = name in FOR_PEOPLE or name.startswith("data-say-")  # by scripts
             is_read = name in READ_BY_MACHINES or name.startswith(("data-", "hx-"))
-            if is_read and name not in FOR_PEOPLE and not (is_token or is_label):
+            if is_read and not (is_said or is_token or is_label):
                 self.attributes[tag, name, value] += 1
         if self._is_drawing:
             for name in NUMBERS & given.keys():

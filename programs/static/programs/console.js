@@ -4,11 +4,15 @@
  * - J and K go from one `[data-row]` to the next, Enter opens it: the link of its `data-href`, or
  *   its first fold;
  * - `/` goes to the field with `data-key="/"`, `?` shows the dialog of the keys.
+ *
+ * What it says stands in the page, as `data-say-…` of `#programs-words`, in the reader's language.
  */
 "use strict";
 
 (() => {
     document.documentElement.classList.add("programs-js");
+
+    const words = document.getElementById("programs-words")?.dataset ?? {};
 
     // Copying ------------------------------------------------------------------------------
 
@@ -22,11 +26,11 @@
     const copy = async (button) => {
         const source = document.querySelector(button.dataset.copy);
         if (!source) return;
-        let told = "Copied";
+        let told = words.sayCopied;
         try {
             await navigator.clipboard.writeText(textOf(source));
         } catch {
-            told = "Not copied: the browser refuses it";
+            told = words.sayRefused;
         }
         const label = button.dataset.label ?? button.textContent;
         button.dataset.label = label;

@@ -1,7 +1,8 @@
 /* The picker of jobs on the page "Create a program": find a job, add it, move it, remove it.
  *
  * It stands on what the server wrote: the list of known jobs, and the text area with the chosen
- * names, one a line. The text area is what is sent, and can be typed into all the while.
+ * names, one a line. The text area is what is sent, and can be typed into all the while. What is said
+ * stands there, too, as `data-say-…`, in the reader's language.
  */
 "use strict";
 
@@ -20,6 +21,9 @@
         return element;
     };
 
+    const words = catalog.closest(".programs-known").dataset;
+    const told = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+
     const known = new Map();
     catalog.querySelectorAll("[data-job]").forEach((item) => known.set(item.dataset.job, item));
 
@@ -31,8 +35,8 @@
     let names = [];
 
     const list = make("ol", { class: "programs-chosen", "aria-labelledby": "chosen-jobs" });
-    const none = make("p", { class: "help" }, "None yet. Find a job and press Add.");
-    const summary = make("summary", {}, "As text");
+    const none = make("p", { class: "help" }, words.sayNone);
+    const summary = make("summary", {}, words.sayText);
 
     const namesIn = (text) => text
         .split(LINES)
@@ -46,7 +50,7 @@
             type: "button",
             class: "programs-tool",
             "data-act": act,
-            "aria-label": `${label} ${name}, step ${index + 1}`,
+            "aria-label": told(words.sayStep, { deed: label, name, number: index + 1 }),
         },
         label,
     );
@@ -56,7 +60,7 @@
         const said = item && item.querySelector("p");
         const about = item
             ? make("span", { class: "programs-quiet" }, said ? said.textContent : "")
-            : make("span", { class: "programs-problem" }, "No job of this name is known here.");
+            : make("span", { class: "programs-problem" }, words.sayUnknown);
         return make(
             "li",
             {},
@@ -64,9 +68,9 @@
             make(
                 "div",
                 { class: "programs-tools" },
-                toolOf("up", "Up", name, index),
-                toolOf("down", "Down", name, index),
-                toolOf("remove", "Remove", name, index),
+                toolOf("up", words.sayUp, name, index),
+                toolOf("down", words.sayDown, name, index),
+                toolOf("remove", words.sayRemove, name, index),
             ),
         );
     };
@@ -90,27 +94,27 @@
 
     const add = (name) => {
         change([...names, name]);
-        say(`${name} is step ${names.length} now.`);
+        say(told(words.sayAdded, { name, number: names.length }));
     };
 
     const move = (from, by, act) => {
         const to = from + by;
         if (to < 0 || to >= names.length) {
-            say(`${names[from]} is the ${by < 0 ? "first" : "last"} step.`);
+            say(told(by < 0 ? words.sayFirst : words.sayLast, { name: names[from] }));
             return;
         }
         const changed = [...names];
         changed.splice(to, 0, ...changed.splice(from, 1));
         change(changed);
         focusOn(to, act);
-        say(`${names[to]} is step ${to + 1} of ${names.length} now.`);
+        say(told(words.sayMoved, { name: names[to], number: to + 1, count: names.length }));
     };
 
     const remove = (index) => {
         const [name] = names.slice(index);
         change(names.filter((_, other) => other !== index));
         focusOn(index, "remove");
-        say(`${name} is removed; ${names.length} left.`);
+        say(told(words.sayRemoved, { name, count: names.length }));
     };
 
     const placeOf = (element) => [...list.children].indexOf(element.closest("li"));
@@ -140,7 +144,7 @@
         "data-key": "/",
         "aria-describedby": "find-job-help",
     });
-    const nothing = make("p", { class: "help", hidden: "" }, "No job matches.");
+    const nothing = make("p", { class: "help", hidden: "" }, words.sayNothing);
 
     const shownJobs = () => [...known.entries()].filter(([, item]) => !item.hidden);
 
@@ -155,10 +159,10 @@
     };
 
     const filter = () => {
-        const words = find.value.toLowerCase().split(/\s+/);
+        const asked = find.value.toLowerCase().split(/\s+/);
         catalog.querySelectorAll("li").forEach((item) => {
             const text = item.dataset.text;
-            item.hidden = !words.every((word) => text.includes(word));
+            item.hidden = !asked.every((word) => text.includes(word));
         });
         const shown = shownJobs();
         const target = meant();
@@ -167,7 +171,7 @@
             buttonOf(item).tabIndex = shown.length && item === shown[0][1] ? 0 : -1;
         });
         nothing.hidden = Boolean(shown.length);
-        if (find.value) say(shown.length === 1 ? "1 job matches." : `${shown.length} jobs match.`);
+        if (find.value) say(shown.length === 1 ? words.sayOne : told(words.saySeveral, { count: shown.length }));
     };
 
     const buttonOf = (item) => item.querySelector("[data-add]");
@@ -180,15 +184,15 @@
         known.forEach((item, name) => {
             item.prepend(make(
                 "button",
-                { type: "button", class: "programs-tool", "data-add": "", "aria-label": `Add ${name}` },
-                "Add",
+                { type: "button", class: "programs-tool", "data-add": "", "aria-label": told(words.sayAddJob, { name }) },
+                words.sayAdd,
             ));
         });
-        const label = make("label", { for: "find-job" }, "Find a job");
+        const label = make("label", { for: "find-job" }, words.sayFind);
         const help = make(
             "p",
             { class: "help", id: "find-job-help" },
-            "By name or description. Enter adds the marked job; the arrow keys go through the list.",
+            words.sayHelp,
         );
         catalog.before(make("div", { class: "programs-find" }, label, find, help), nothing);
         filter();
@@ -200,7 +204,7 @@
             event.preventDefault(); // it must not send the form
             const target = meant();
             if (target) add(target[0]);
-            else say(find.value.trim() ? "No job matches." : "Type a part of a job's name first.");
+            else say(find.value.trim() ? words.sayNothing : words.sayEmpty);
             find.select();
         } else if (event.key === "ArrowDown" && shownJobs().length) {
             event.preventDefault();
@@ -227,7 +231,7 @@
 
     const typed = area.closest(".flex-container").parentElement;
     const text = make("details", { class: "programs-as-text" }, summary);
-    typed.before(make("h2", { id: "chosen-jobs" }, "Chosen jobs, in their order"), none, list, text);
+    typed.before(make("h2", { id: "chosen-jobs" }, words.sayChosen), none, list, text);
     text.append(typed);
     picker.append(spoken);
     offer();

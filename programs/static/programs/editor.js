@@ -1,7 +1,7 @@
 /* The editor of each `<textarea data-json>`: it checks the JSON while one types, says in which line
  * and column it is wrong, and puts it in order on demand.
  *
- * It reads tokens, not values: JSON.parse would lose digits of large numbers, and tells the place
+ * Its button says what `data-say-format` does. It reads tokens, not values: JSON.parse would lose digits of large numbers, and tells the place
  * of an error in some browsers only. By itself it never changes what was typed.
  */
 "use strict";
@@ -163,9 +163,9 @@
         const button = document.createElement("button");
         button.type = "button";
         button.className = "programs-tool";
-        button.textContent = "Format";
+        button.textContent = area.dataset.sayFormat;
         const label = area.labels[0] ? area.labels[0].textContent.replace(/:\s*$/, "") : area.name;
-        button.setAttribute("aria-label", `Format: ${label}`);
+        button.setAttribute("aria-label", `${area.dataset.sayFormat}: ${label}`);
         const foot = document.createElement("div");
         foot.className = "programs-editor";
         foot.append(told, button);

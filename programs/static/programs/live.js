@@ -7,17 +7,22 @@
  * - after six seconds without an answer a banner says since when, why, and how to go on. It goes
  *   with the next answer, or when no element asks any longer. A page that asks more seldom says
  *   every how many seconds, as in `data-live="10"`: the banner comes after three times as long.
+ *
+ * What it says stands in the page, as `data-say-…` of `#programs-words`, in the reader's language.
  */
 "use strict";
 
 (() => {
     const ASKED_EVERY = 2; // seconds, where a page says nothing else
     const GIVEN_UP_AFTER = 5000; // so that the next request may get through
-    const SILENCE = "the server does not answer";
+
+    const words = document.getElementById("programs-words")?.dataset ?? {};
+    const language = document.documentElement.lang;
+    const told = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
     let answeredAt = new Date(); // on the reader's own clock
     let countedFrom = Date.now(); // the same, but no time counts in which nobody looked
-    let reason = SILENCE;
+    let reason = words.saySilent;
 
     const banner = document.createElement("div");
     banner.className = "programs-stale";
@@ -27,10 +32,10 @@
     const asks = ({ requestConfig }) => Boolean(requestConfig?.elt?.matches("[data-live]"));
 
     const reasonOf = ({ requestConfig, xhr }) => {
-        if (isElsewhere({ requestConfig, xhr })) return "you are logged out";
-        if (xhr.status === 403) return "you may not see this any longer";
-        if (xhr.status === 404) return "this is not there any longer";
-        return `the server answered with an error (${xhr.status})`;
+        if (isElsewhere({ requestConfig, xhr })) return words.sayElsewhere;
+        if (xhr.status === 403) return words.sayForbidden;
+        if (xhr.status === 404) return words.sayGone;
+        return told(words.sayFailed, { status: xhr.status });
     };
 
     // A redirect is followed before anybody is asked: only its address tells.
@@ -49,18 +54,19 @@
             banner.replaceChildren();
             return;
         }
-        const text = `Not updated since ${answeredAt.toLocaleTimeString("en-GB")}: ${reason}. `;
+        const time = answeredAt.toLocaleTimeString(language.startsWith("en") ? "en-GB" : language);
+        const text = `${told(words.sayStale, { time, reason })} `;
         if (banner.firstChild?.data === text) return; // told already: it is not read out again
         const reload = document.createElement("a");
         reload.href = location.href;
-        reload.textContent = "Reload";
+        reload.textContent = words.sayReload;
         banner.replaceChildren(text, reload);
     };
 
     const answered = () => {
         answeredAt = new Date();
         countedFrom = Date.now();
-        reason = SILENCE;
+        reason = words.saySilent;
         show();
     };
 
@@ -80,7 +86,7 @@
         if (!asks(event.detail)) return;
         const { status } = event.detail.xhr;
         if (status >= 200 && status < 300 && !isElsewhere(event.detail)) answered();
-        else reason = status ? reasonOf(event.detail) : SILENCE;
+        else reason = status ? reasonOf(event.detail) : words.saySilent;
     });
 
     document.addEventListener("visibilitychange", () => {
