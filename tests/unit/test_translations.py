@@ -16,8 +16,6 @@ from programs.inspection.selection import MOMENTS
 from programs.models import CatchUp, Ending, Overlap, State, TickOutcome, Verb
 from scripts import messages
 
-ANOTHER = "{count} of them can be {treated}"  # a message that is changed here
-
 
 @pytest.mark.parametrize("language", messages.languages())
 def test_a_catalogue_says_all_that_the_source_does(language: str) -> None:
@@ -35,6 +33,11 @@ def catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(messages.folder_of("de"), folder)
     monkeypatch.setattr(messages, "LOCALES", tmp_path)
     return folder / "django.po"
+
+
+def lines_of(catalogue: bytes) -> list[bytes]:
+    """Return its lines but the one that names the version of Babel."""
+    return [line for line in catalogue.splitlines() if b"Generated-By" not in line]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +71,7 @@ def test_bringing_one_up_to_date_keeps_what_is_translated(catalogue: Path) -> No
     assert messages.problems_of("de") == ["is not translated: (None, 'Stop')"]
     catalogue.write_bytes(before)
     messages.update("de")
-    assert catalogue.read_bytes() == before
+    assert lines_of(catalogue.read_bytes()) == lines_of(before)
 
 
 def test_another_language_begins_with_nothing_translated(
