@@ -10,6 +10,7 @@ from programs.lease import lease_clock
 from programs.models import Ending, Operation, Program, State, Verb
 from programs.models import Worker as WorkerRow
 from programs.submission import create_program, create_programs
+from tests.running import make_due
 from tests.site import Site, all_ended, on_server, on_sqlite, wait_for
 from tests.waiting import eventually
 
@@ -97,15 +98,19 @@ def test_a_burst_leaves_a_paused_queue_alone_and_ends(site: Site) -> None:
 
 @on_server
 def test_a_retry_that_becomes_due_in_a_paused_queue_waits(site: Site) -> None:
-    given = {"how": ["retry", "succeed"], "retry_after": 1.0, "journal": str(site.journal)}
+    given = {"how": ["retry", "succeed"], "retry_after": 600.0, "journal": str(site.journal)}
     site.worker().started()
     program = create_program(["behave"], given)
     wait_for(program, State.SCHEDULED)
     operations.pause_queue("default")
+    paused_at = time.monotonic()
+    eventually(lambda: time.monotonic() > paused_at + NOTICED)
 
+    Program.objects.filter(pk=program.pk).update(run_at=program.created_at)
+    make_due(program)
     wait_for(program, State.WAITING)
-    began = time.monotonic()
-    eventually(lambda: time.monotonic() > began + NOTICED)
+    due_at = time.monotonic()
+    eventually(lambda: time.monotonic() > due_at + NOTICED)
 
     assert len(starts(site)) == 1
     operations.resume_queue("default")
