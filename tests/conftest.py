@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import django
 import pytest
 from django.db import connections
+from django.utils import translation
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
@@ -23,6 +24,13 @@ __all__ = ["database_server", "postgres_server", "rabbitmq_server"]
 
 # Fixtures by which a test comes to the database that a session is about.
 USES_A_DATABASE = {"db", "transactional_db", "bookkeeping", "site", "database_server", "postgres"}
+
+
+@pytest.fixture(autouse=True)
+def no_language_is_left() -> Iterator[None]:
+    """Let no test speak the language of the last request of another: threads keep theirs."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")
