@@ -38,7 +38,7 @@ coverage: $(VENV)/.tests ## the same, and hold that 95 % of the branches in prog
 	@$(BIN)/coverage erase
 	@$(MAKE) --no-print-directory test PYTEST='$(BIN)/coverage run -m pytest'
 	@$(BIN)/coverage combine --quiet
-	@$(BIN)/coverage report --include 'programs/*'
+	@$(BIN)/coverage report --include 'programs/*' --fail-under 95
 	@$(BIN)/coverage json --quiet --include 'programs/*' -o - | $(BIN)/python scripts/branches.py
 
 lint: $(VENV)/.tests ## check style, types, floors and migrations

@@ -30,6 +30,7 @@ LOCALES = SOURCE / "locale"
 DOMAIN = "django"
 WIDTH = 100
 FIELD = re.compile(r"%\(\w+\)s|\{\w*\}")  # where a value is put in
+MARKUP = re.compile(r"<[^>]*>|[<>&\"]")
 
 Key = tuple[str | None, str]  # context and, of a plural, the singular
 
@@ -133,6 +134,8 @@ def problems_of(language: str) -> list[str]:
             problems.append(f"names another value than its original: {key}")
         elif fields_in(strings[-1]) != fields_in(texts_of(message.id)[-1]):
             problems.append(f"leaves a value out: {key}")
+        elif any(markup_in(text) != markup_in(texts_of(message.id)[-1]) for text in strings):
+            problems.append(f"has other markup than its original: {key}")
     if problems:
         return sorted(problems)
     with (folder_of(language) / f"{DOMAIN}.mo").open("rb") as file:
@@ -156,6 +159,11 @@ def texts_of(given: Any) -> list[str]:
 
 def fields_in(text: str) -> set[str]:
     return set(FIELD.findall(text))
+
+
+def markup_in(text: str) -> list[str]:
+    """Return what a page would read as more than text; Django puts a translation in as it is."""
+    return sorted(MARKUP.findall(text))
 
 
 def fields_of(given: Any) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from django.conf import settings as django_settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import translation
 from rest_framework.exceptions import NotFound
@@ -108,9 +109,15 @@ class Endpoint(ViewSet):
         return restored(part, given, stored)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer in English, whatever language the browser of the caller prefers."""
-        with translation.override(None):
-            return super().dispatch(request, *args, **kwargs)
+        """Answer in the project's language, whatever the browser of the caller prefers.
+
+        What a program's data may be, and what listeners see, must not hang on who asks.
+        """
+        language = django_settings.LANGUAGE_CODE
+        with translation.override(language):
+            response = super().dispatch(request, *args, **kwargs)
+        response.headers.setdefault("Content-Language", language)
+        return response
 
     # Errors -----------------------------------------------------------------------------------
 

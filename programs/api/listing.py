@@ -113,6 +113,8 @@ class Listing:
         if not separator or timezone.is_aware(at) != django_settings.USE_TZ or not -1 < pk < 2**63:
             raise Invalid("cursor", "is no cursor that a page has given")
         refuse_far("cursor", at)
+        if django_settings.USE_TZ:
+            at = at.astimezone(UTC)  # no database takes each zone that Python knows
         side = "gt" if self.ordering == "created_at" else "lt"
         same = Q(created_at=at, **{f"pk__{side}": pk})
         # The first condition follows from the second, and is what an index understands.

@@ -277,7 +277,7 @@ def _position(cursor: str) -> tuple[datetime, int]:
     try:
         at, pk = datetime.fromisoformat(moment), int(key)
         if timezone.is_aware(at):
-            at.astimezone(UTC)  # as databases ask for it
+            at = at.astimezone(UTC)  # no database takes each zone that Python knows
     except (ValueError, OverflowError) as error:
         raise InvalidProgram("older", "is no cursor that a page has given") from error
     if not separator or timezone.is_aware(at) != django_settings.USE_TZ or not -1 < pk < 2**63:

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, TextIO, cast
 
 from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.db import Error as DatabaseError
-from django.utils import translation
 
 from programs.conf import settings
 from programs.errors import InvalidProgram, ProgramExecutorError, ProgramNotFound
@@ -44,8 +43,7 @@ class OperatorCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            with translation.override(None):  # also what a job's own serializers say
-                self.act(**options)
+            self.act(**options)
         except InvalidProgram as error:
             lines = (in_one_line(self._by_option(*each)) for each in error.errors)
             raise CommandError("\n".join(lines)) from error

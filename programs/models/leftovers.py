@@ -25,18 +25,21 @@ class Before(NamedTuple):
     """How a connection stood before what is not ours has used it."""
 
     transaction: Transaction
-    statements: int  # that had been run, where they are counted
+    counter: Counter | None = None  # where statements are counted
+    statements: int = 0  # that it had counted
 
 
-UNUSED = Before(Transaction(is_atomic=False, savepoints=0, is_idle=True), -1)
+UNUSED = Before(Transaction(is_atomic=False, savepoints=0, is_idle=True))
 
 
 def open_transactions() -> dict[str, Before]:
     """Return how each of this thread's connections stands, by alias."""
-    return {
-        connection.alias: Before(_transaction(connection), _statements_of(connection))
-        for connection in connections.all(initialized_only=True)
-    }
+    before: dict[str, Before] = {}
+    for connection in connections.all(initialized_only=True):
+        counter = _counter_of(connection)
+        statements = counter.statements if counter else 0
+        before[connection.alias] = Before(_transaction(connection), counter, statements)
+    return before
 
 
 def drop_open_transactions(before: dict[str, Before]) -> bool:
@@ -44,7 +47,7 @@ def drop_open_transactions(before: dict[str, Before]) -> bool:
     found = False
     for connection in connections.all(initialized_only=True):
         earlier = before.get(connection.alias, UNUSED)
-        if _transaction(connection, earlier.statements) != earlier.transaction:
+        if _transaction(connection, earlier) != earlier.transaction:
             found = True
             del connections[connection.alias]  # a new wrapper: nothing of the old state is left
             raw, connection.connection = connection.connection, None
@@ -57,8 +60,8 @@ def drop_open_transactions(before: dict[str, Before]) -> bool:
     return found
 
 
-def _transaction(connection: BaseDatabaseWrapper, before: int | None = None) -> Transaction:
-    """Look how a connection stands; `before`: the statements that were run when it was idle.
+def _transaction(connection: BaseDatabaseWrapper, before: Before | None = None) -> Transaction:
+    """Look how a connection stands; `before`: how it stood when it was idle.
 
     Without that, one that only its server could tell of is taken for idle: our own statements
     leave nothing open.
@@ -67,7 +70,7 @@ def _transaction(connection: BaseDatabaseWrapper, before: int | None = None) -> 
     if connection.connection is not None and not connection.in_atomic_block:
         try:
             idle = connection.autocommit and _is_idle(connection)
-            if idle and before not in (None, _statements_of(connection)):
+            if idle and before is not None and _has_run(connection, before):
                 idle = not _has_begun(connection)
         except Exception:  # noqa: BLE001 (the driver's own: the job has closed it by its hand)
             let_go(connection)
@@ -102,21 +105,28 @@ class Counter:
         return execute(*given)
 
 
-def _statements_of(connection: BaseDatabaseWrapper) -> int:
-    """Return how many statements were run, from the first such question on; elsewhere -1, always.
+def _has_run(connection: BaseDatabaseWrapper, before: Before) -> bool:
+    """Tell whether statements were run since, of which only the server knows what they left open.
 
-    Only its server knows of a transaction of MySQL's, and to ask is a round trip: it is spared
-    where nothing was run meanwhile.
+    To ask it is a round trip, which is spared where nothing was run. One that counts anew belongs
+    to a connection that a job has put in the place of the earlier one.
     """
+    counter = _counter_of(connection)
+    known = before.counter, before.statements
+    return counter is not None and (counter, counter.statements) != known
+
+
+def _counter_of(connection: BaseDatabaseWrapper) -> Counter | None:
+    """Return what counts the statements of a connection to MySQL, from the first question on."""
     if connection.vendor != "mysql":
-        return -1
+        return None
     own = vars(connection)
     counter: Counter | None = own.get("programs_counter")
     if counter is None:
         counter = own["programs_counter"] = Counter()
         # As the first one: whoever adds another for a while takes the last one away.
         connection.execute_wrappers.insert(0, counter)
-    return counter.statements
+    return counter
 
 
 def _has_begun(connection: Any) -> bool:

@@ -6,13 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connections
+from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 
+from programs.api.listing import Listing
 from programs.errors import InvalidProgram
 from programs.inspection import Count, Selection, counts, selection
 from programs.models import Program, State
 from programs.submission import create_program
 from tests.console import program_in
+from tests.running import fresh
 
 pytestmark = pytest.mark.usefixtures("bookkeeping")
 
@@ -60,6 +63,26 @@ def test_a_moment_may_be_of_a_zone_that_the_database_does_not_know(offset: str) 
     at(1)
 
     assert found(Selection.parse({"since": f"2026-01-05T00:00{offset}"})) == {wanted.run_id}
+
+
+@pytest.mark.parametrize("offset", ["+17:26", "-23:59"])
+def test_so_may_the_moment_behind_which_a_page_begins(offset: str) -> None:
+    at(9)
+    wanted = at(1)
+    behind = f"2026-01-05T00:00{offset}~5"
+
+    older = Selection().page(9, behind).programs
+    created = Listing(Selection(), Q(), "-created_at", 9).page(behind).programs
+
+    assert [program.run_id for program in older] == [wanted.run_id]
+    assert [program.run_id for program in created] == [wanted.run_id]
+
+
+@pytest.mark.parametrize("offset", ["+17:26", "-23:59"])
+def test_so_may_the_moment_at_which_a_program_is_to_run(offset: str) -> None:
+    run_at = datetime.fromisoformat(f"2026-01-05T00:00{offset}")
+    program = create_program(["noop"], run_at=run_at)
+    assert fresh(program).run_at == fresh(program).due_at == run_at
 
 
 def test_a_definition_is_meant_as_it_is_spelt() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.test import Client
+from django.utils.translation import get_language
+from rest_framework import serializers
 
 from programs import operations
 from programs.models import Program, State, Verb, Worker
@@ -154,13 +156,39 @@ def test_the_command_line_speaks_english(settings: Any) -> None:
     assert "paused by ada: why not" in told.getvalue()
 
 
-def test_neither_do_errors_of_typed_data_on_it_speak_german(settings: Any) -> None:
+@pytest.mark.parametrize("language", ["de", "en", "fr"])
+def test_what_is_valid_hangs_on_the_project_and_not_on_the_browser(
+    admin_client: Client, settings: Any, language: str
+) -> None:
     settings.LANGUAGE_CODE = "de"
+    checked_in: list[str | None] = []
 
-    with typed_job():
-        done = manage("createprogram", "import_day")
+    class PriceData(serializers.Serializer[Any]):
+        price = serializers.DecimalField(max_digits=9, decimal_places=2, localize=True)
 
-    assert done.err.splitlines()[0].endswith("(program_data.region): This field is required.")
+        def validate(self, given: Any) -> Any:
+            checked_in.append(get_language())
+            return given
+
+    client = Client(headers={"Accept-Language": language})
+    client.cookies = admin_client.cookies
+    with typed_job(data_class=None, program_data_class=PriceData):
+        body = {"jobs": ["import_day"], "program_data": {"price": "1,50"}}
+        command = manage("createprogram", "import_day", "--data", '{"price": "1,50"}')
+        refused = manage("createprogram", "import_day")
+        answer = post(client, "/api/programs/", body)
+
+    assert answer.status_code == 201, answer.json()
+    assert answer.headers["Content-Language"] == "de"
+    assert command.status == 0, command.err
+    assert set(checked_in) == {"de"}
+    assert "Dieses Feld ist zwingend erforderlich." in refused.err
+
+
+@pytest.mark.parametrize("url", ["/api/programs/", "/api/programs/none/"])
+def test_the_api_says_in_which_language_it_answers(admin_client: Client, url: str) -> None:
+    answer = admin_client.get(url, headers=GERMAN)
+    assert answer.headers["Content-Language"] == "en-us"
 
 
 def test_errors_are_english_on_a_german_page(admin_client: Client) -> None:

@@ -42,6 +42,7 @@ class Reading(HTMLParser):
         super().__init__()
         self.attributes = Counter[tuple[str, str, str]]()  # the admin orders models by their names
         self.code: list[str] = []
+        self.language = ""
         self._is_code = self._is_drawing = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -74,6 +75,7 @@ def reading(client: Client, url: str) -> Reading:
     assert answer.status_code == 200, url
     found = Reading()
     found.feed(answer.content.decode())
+    found.language = answer.headers["Content-Language"]
     return found
 
 
@@ -103,6 +105,7 @@ def test_no_language_changes_what_machines_read(
     for name, url in pages.items():
         german = reading(admin_client, url)
 
+        assert (english[name].language, german.language) == ("en", "de"), name
         assert german.code == english[name].code, name
         if name in PAGES_IN_MOTION:
             ours, theirs = german.attributes, english[name].attributes
@@ -124,5 +127,6 @@ def test_neither_what_takes_the_place_of_what_has_changed(
 
     german = reading(admin_client, url)
 
+    assert (english.language, german.language) == ("en", "de")
     assert ("span", "id", f"state-{key}") in german.attributes
     assert german.attributes == english.attributes

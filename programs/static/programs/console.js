@@ -26,11 +26,11 @@
     const copy = async (button) => {
         const source = document.querySelector(button.dataset.copy);
         if (!source) return;
-        let told = words.sayCopied;
+        let told = words.sayCopied ?? "";
         try {
             await navigator.clipboard.writeText(textOf(source));
         } catch {
-            told = words.sayRefused;
+            told = words.sayRefused ?? "";
         }
         const label = button.dataset.label ?? button.textContent;
         button.dataset.label = label;

@@ -18,7 +18,7 @@
 
     const words = document.getElementById("programs-words")?.dataset ?? {};
     const language = document.documentElement.lang;
-    const told = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+    const told = (text, values) => (text ?? "").replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
     let answeredAt = new Date(); // on the reader's own clock
     let countedFrom = Date.now(); // the same, but no time counts in which nobody looked
