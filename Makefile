@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest
 
-# Files of tests at a time, each process with servers of its own: as many as there are processors, up to four.
-AT_ONCE = --numprocesses auto --maxprocesses 4 --dist loadfile
+# As many files of tests at a time as there are processors, up to four, each process with servers of its own; the
+# slow ones first, as they are collected.
+AT_ONCE = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Newest first; PYTHON= names another.
 PYTHONS = python3.14 python3.13 python3.12 python3.11 python3

@@ -29,9 +29,9 @@ NAMES = {
     "redshift": "Redshift",
 }
 COMPILED = "compiled"
-SUITE = ("tests/unit", "tests/integration", "tests/acceptance")
+SUITE = ("tests/acceptance", "tests/integration", "tests/unit")
 # On servers of our own each process has its own. Another's is one, for tests one after the other.
-AT_ONCE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
+AT_ONCE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
 
 # Of a server that somebody has, only itself can say which of the two it is.
 WHICH = "from django.db import connection as c; c.ensure_connection(); print(c.mysql_is_mariadb)"
