@@ -22,7 +22,8 @@ run: $(VENV)/.runs ## start the console on 127.0.0.1:8000 (PORT=) with a worker 
 # The faults are in their short form here; the kills alone, as below.
 test: lint ## check style, types, floors and migrations, then run every test
 	@$(BIN)/python -m tests.servers --install
-	@$(PYTEST) $(AT_ONCE) --ignore tests/faults
+	@$(PYTEST) $(AT_ONCE) -m 'not alone' --ignore tests/faults
+	@$(PYTEST) -m alone tests/acceptance
 	@$(BIN)/python -m pytest tests/faults/test_kills.py
 	@$(BIN)/python -m pytest tests/faults -n 3 --dist loadfile --ignore tests/faults/test_kills.py
 

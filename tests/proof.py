@@ -51,6 +51,16 @@ class Result:
     def is_sound(self) -> bool:
         return self.status == 0 and self.passed > 0
 
+    def with_(self, other: Result) -> Result:
+        """Return what both runs did."""
+        return Result(
+            self.passed + other.passed,
+            self.failed + other.failed,
+            self.skipped + other.skipped,
+            self.status or other.status,
+            {**self.statements, **other.statements},
+        )
+
     def told(self) -> str:
         if not self.passed and not self.failed:
             return "failed (no test was run)"
@@ -76,7 +86,9 @@ def main(asked: list[str]) -> int:
             results[really(kind)] = pytest({}, *SUITE)
         else:
             private = {"TEST_DATABASE": kind, "TEST_DATABASE_URL": ""}
-            results[kind] = pytest(private, *AT_ONCE, *SUITE)
+            beside = pytest(private, *AT_ONCE, "-m", "not alone", *SUITE)
+            alone = pytest(private, "-m", "alone", "tests/acceptance")
+            results[kind] = beside.with_(alone)
     print()
     for line in lines(results, compiled):
         print(line)

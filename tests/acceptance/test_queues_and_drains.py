@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import time
 
+import pytest
+
 from programs import operations
 from programs.lease import lease_clock
 from programs.models import Ending, Operation, Program, State, Verb
@@ -22,6 +24,7 @@ def starts(site: Site) -> list[float]:
     return [line.at for line in site.events() if line.event == "start"]
 
 
+@pytest.mark.alone
 def test_nothing_of_a_paused_queue_starts_and_all_of_it_ends_after_that(site: Site) -> None:
     given = {"how": "sleep", "seconds": 0.05, "journal": str(site.journal)}
     create_programs([{"jobs": ["behave", "behave_too"], "program_data": given}] * 200)
