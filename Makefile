@@ -4,8 +4,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest
 
-# As many files of tests at a time as there are processors, up to four, each process with servers of its own; the
-# slow ones first, as they are collected.
+# As many files of tests at a time as there are processors, up to four, each process with servers of its own. Not
+# for tests of workers' and browsers' processes: what must happen within seconds there is timed alone.
 AT_ONCE = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Newest first; PYTHON= names another.
@@ -22,8 +22,8 @@ run: $(VENV)/.runs ## start the console on 127.0.0.1:8000 (PORT=) with a worker 
 # The faults are in their short form here; the kills alone, as below.
 test: lint ## check style, types, floors and migrations, then run every test
 	@$(BIN)/python -m tests.servers --install
-	@$(PYTEST) $(AT_ONCE) -m 'not alone' --ignore tests/faults
-	@$(PYTEST) -m alone tests/acceptance
+	@$(PYTEST) tests/acceptance
+	@$(PYTEST) $(AT_ONCE) --ignore tests/acceptance --ignore tests/faults
 	@$(BIN)/python -m pytest tests/faults/test_kills.py
 	@$(BIN)/python -m pytest tests/faults -n 3 --dist loadfile --ignore tests/faults/test_kills.py
 

@@ -29,7 +29,8 @@ NAMES = {
     "redshift": "Redshift",
 }
 COMPILED = "compiled"
-SUITE = ("tests/acceptance", "tests/integration", "tests/unit")
+PROCESSES = ("tests/acceptance",)  # timed: one after the other
+REST = ("tests/integration", "tests/unit")
 # On servers of our own each process has its own. Another's is one, for tests one after the other.
 AT_ONCE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
 
@@ -83,12 +84,10 @@ def main(asked: list[str]) -> int:
         if kind == COMPILED:
             compiled = pytest({}, "tests/compiled")
         elif kind == external:
-            results[really(kind)] = pytest({}, *SUITE)
+            results[really(kind)] = pytest({}, *PROCESSES, *REST)
         else:
             private = {"TEST_DATABASE": kind, "TEST_DATABASE_URL": ""}
-            beside = pytest(private, *AT_ONCE, "-m", "not alone", *SUITE)
-            alone = pytest(private, "-m", "alone", "tests/acceptance")
-            results[kind] = beside.with_(alone)
+            results[kind] = pytest(private, *AT_ONCE, *REST).with_(pytest(private, *PROCESSES))
     print()
     for line in lines(results, compiled):
         print(line)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import signal
 import time
 
-import pytest
-
 from programs import operations
 from programs.lease import lease_clock
 from programs.models import Ending, Operation, Program, State, Verb
@@ -24,7 +22,6 @@ def starts(site: Site) -> list[float]:
     return [line.at for line in site.events() if line.event == "start"]
 
 
-@pytest.mark.alone
 def test_nothing_of_a_paused_queue_starts_and_all_of_it_ends_after_that(site: Site) -> None:
     given = {"how": "sleep", "seconds": 0.05, "journal": str(site.journal)}
     create_programs([{"jobs": ["behave", "behave_too"], "program_data": given}] * 200)
@@ -131,6 +128,8 @@ def test_a_drained_worker_ends_well_and_its_running_job_ends_first(site: Site) -
 
     operations.drain_worker(worker.name, by="ada", reason="a new kernel")
     eventually(lambda: "ending, asked to drain by ada: running jobs may take" in worker.output)
+    told_at = time.monotonic()  # the supervisor has heard of it, and now tells its children
+    eventually(lambda: time.monotonic() > told_at + NOTICED)
     untouched = create_program(["noop"])
     gate.touch()
 

@@ -137,7 +137,6 @@ def test_a_job_that_outlasts_its_lease_by_far_keeps_it(site: Site) -> None:
     assert worker.terminate() == 0
 
 
-@pytest.mark.alone
 @pytest.mark.invariant(10)
 def test_a_killed_child_is_replaced_and_its_program_resumed_within_two_seconds(
     site: Site,
