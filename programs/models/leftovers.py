@@ -26,7 +26,7 @@ class Before(NamedTuple):
 
     transaction: Transaction
     counter: Counter | None = None  # where statements are counted
-    statements: int = 0  # that it had counted
+    begun: int = 0  # that it had counted
 
 
 UNUSED = Before(Transaction(is_atomic=False, savepoints=0, is_idle=True))
@@ -37,8 +37,8 @@ def open_transactions() -> dict[str, Before]:
     before: dict[str, Before] = {}
     for connection in connections.all(initialized_only=True):
         counter = _counter_of(connection)
-        statements = counter.statements if counter else 0
-        before[connection.alias] = Before(_transaction(connection), counter, statements)
+        begun = counter.begun if counter else 0
+        before[connection.alias] = Before(_transaction(connection), counter, begun)
     return before
 
 
@@ -70,7 +70,8 @@ def _transaction(connection: BaseDatabaseWrapper, before: Before | None = None) 
     if connection.connection is not None and not connection.in_atomic_block:
         try:
             idle = connection.autocommit and _is_idle(connection)
-            if idle and before is not None and _has_run(connection, before):
+            if idle and before is not None and _may_have_begun(connection, before):
+                idle = False  # a server that does not answer has rolled back what there was
                 idle = not _has_begun(connection)
         except Exception:  # noqa: BLE001 (the driver's own: the job has closed it by its hand)
             let_go(connection)
@@ -94,26 +95,35 @@ def _is_idle(connection: BaseDatabaseWrapper) -> bool:
 IN_TRANSACTION = 1568  # "Transaction characteristics can't be changed while …"
 
 
+# With these a statement leaves nothing open where each is committed at once: the driver tells of
+# `SET autocommit`, a savepoint outside of a transaction is none.
+READS_AND_WRITES = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "SHOW"})
+LEAVING_NOTHING = READS_AND_WRITES | {"SET", "SAVEPOINT", "RELEASE"}
+
+
 class Counter:
-    """Counts the statements of a connection: Django lets it run each of them."""
+    """Counts the statements that may begin a transaction: Django lets it run each of them."""
 
     def __init__(self) -> None:
-        self.statements = 0
+        self.begun = 0
 
-    def __call__(self, execute: Callable[..., Any], *given: Any) -> Any:
-        self.statements += 1
-        return execute(*given)
+    def __call__(self, execute: Callable[..., Any], sql: object, *given: Any) -> Any:
+        text = str(sql)
+        word, *_ = text.split(maxsplit=1) or ("",)
+        if word.upper() not in LEAVING_NOTHING or ";" in text:  # the driver takes several at once
+            self.begun += 1
+        return execute(sql, *given)
 
 
-def _has_run(connection: BaseDatabaseWrapper, before: Before) -> bool:
-    """Tell whether statements were run since, of which only the server knows what they left open.
+def _may_have_begun(connection: BaseDatabaseWrapper, before: Before) -> bool:
+    """Tell whether statements were run since that may have left open what only the server knows.
 
-    To ask it is a round trip, which is spared where nothing was run. One that counts anew belongs
+    To ask it is a round trip, which is spared where there were none. One that counts anew belongs
     to a connection that a job has put in the place of the earlier one.
     """
     counter = _counter_of(connection)
-    known = before.counter, before.statements
-    return counter is not None and (counter, counter.statements) != known
+    known = before.counter, before.begun
+    return counter is not None and (counter, counter.begun) != known
 
 
 def _counter_of(connection: BaseDatabaseWrapper) -> Counter | None:

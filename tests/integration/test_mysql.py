@@ -157,3 +157,31 @@ def test_a_job_that_leaves_nothing_open_is_asked_about_in_vain(
     assert program.state is State.FINISHED
     assert program.job_data == {"count": {"n": 1}}
     assert Queue.objects.get().name == "made"
+
+
+@on_mysql
+@pytest.mark.parametrize(
+    ("statements", "state"), [(("BEGIN",), State.ERRORED), ((), State.FINISHED)]
+)
+def test_what_is_rolled_back_by_a_connection_lost_behind_the_job_is_no_success(
+    bookkeeping: str,
+    job: Callable[..., str],
+    statements: tuple[str, ...],
+    state: State,
+    ask: Callable[[str], None],
+) -> None:
+    def lose(alias: str) -> None:
+        ask(alias)
+        mine = connections[alias].connection.thread_id()
+        other = connections[alias].copy()
+        with other.cursor() as cursor:
+            cursor.execute(f"KILL {mine}")
+        other.close()
+
+    name = job("loses", executing(*statements, alias=bookkeeping, at_last=lose))
+
+    program = run(name, "noop")
+
+    assert program.state is state
+    assert Queue.objects.exists() is (state is State.FINISHED)
+    assert run("noop").state is State.FINISHED

@@ -125,8 +125,10 @@ class Connected:
     in_atomic_block = errors_occurred = False
     autocommit = True
 
-    def __init__(self, *, is_mariadb: bool, is_open: bool = False, error: int = 1568) -> None:
-        self.mysql_is_mariadb, self._is_open, self._error = is_mariadb, is_open, error
+    is_lost = False
+
+    def __init__(self, *, is_mariadb: bool, is_open: bool = False) -> None:
+        self.mysql_is_mariadb, self._is_open = is_mariadb, is_open
         self.execute_wrappers: list[Any] = []
         self.savepoint_ids: list[str] = []
         self.asked: list[str] = []
@@ -138,8 +140,10 @@ class Connected:
 
     def execute(self, sql: str) -> None:
         self.execute_wrappers[0](lambda *given: self.asked.append(sql), sql, None, False, {})
+        if self.is_lost:
+            raise OperationalError(2013, "Lost connection to server during query")
         if self._is_open and sql.startswith("SET"):
-            raise OperationalError(self._error, "no")
+            raise OperationalError(1568, "Transaction characteristics can't be changed")
 
     def fetchone(self) -> tuple[int]:
         return (int(self._is_open),)
@@ -148,8 +152,10 @@ class Connected:
         self.connection = None
 
 
-def left_open(monkeypatch: pytest.MonkeyPatch, connection: Connected, *statements: str) -> bool:
-    """Tell what is found behind a job that has run these statements."""
+def left_open(
+    monkeypatch: pytest.MonkeyPatch, connection: Connected, *statements: str, lost: bool = False
+) -> bool:
+    """Tell what is found behind a job that has run these statements, and lost its connection."""
 
     class Connections:
         def all(self, initialized_only: bool = False) -> list[Connected]:
@@ -163,6 +169,7 @@ def left_open(monkeypatch: pytest.MonkeyPatch, connection: Connected, *statement
     for statement in statements:
         connection.execute(statement)
     connection.asked.clear()
+    connection.is_lost = lost
     return leftovers.drop_open_transactions(before)
 
 
@@ -170,33 +177,39 @@ def left_open(monkeypatch: pytest.MonkeyPatch, connection: Connected, *statement
     ("is_mariadb", "question"),
     [(True, "SELECT @@in_transaction"), (False, "SET TRANSACTION READ WRITE")],
 )
+@pytest.mark.parametrize("statement", ["BEGIN", "/* ! */ begin", "CALL mine()", "SELECT 1; BEGIN"])
 @pytest.mark.parametrize("is_open", [True, False])
-def test_a_server_is_asked_once_behind_a_job_that_has_used_it(
-    monkeypatch: pytest.MonkeyPatch, is_mariadb: bool, question: str, is_open: bool
+def test_a_server_is_asked_once_behind_a_job_that_may_have_begun_a_transaction(
+    monkeypatch: pytest.MonkeyPatch, is_mariadb: bool, question: str, statement: str, is_open: bool
 ) -> None:
     connection = Connected(is_mariadb=is_mariadb, is_open=is_open)
 
-    assert left_open(monkeypatch, connection, "UPDATE") is is_open
+    assert left_open(monkeypatch, connection, statement, "UPDATE a SET b = 1") is is_open
     assert connection.asked == [question]
 
 
 @pytest.mark.parametrize("is_mariadb", [True, False])
-def test_a_server_is_not_asked_behind_a_job_that_has_not_used_it(
+def test_a_server_is_not_asked_behind_a_job_that_can_have_begun_none(
     monkeypatch: pytest.MonkeyPatch, is_mariadb: bool
 ) -> None:
     connection = Connected(is_mariadb=is_mariadb)
+    harmless = ("  update a SET b = 1", "SELECT 1", "SET autocommit = 1")
+    asked = []
 
-    found = [left_open(monkeypatch, connection, *each) for each in ((), ("UPDATE",), ())]
+    for statements in ((), harmless, ("BEGIN",), (), harmless[:1]):
+        assert not left_open(monkeypatch, connection, *statements)
+        asked.append(len(connection.asked))
 
-    assert found == [False] * 3
-    assert connection.asked == []  # behind the last of them
+    assert asked == [0, 0, 1, 0, 0]
     assert len(connection.execute_wrappers) == 1
 
 
-def test_a_connection_whose_server_does_not_answer_is_let_go(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("is_mariadb", [True, False])
+@pytest.mark.parametrize(("statement", "is_lost"), [("BEGIN", True), ("UPDATE a SET b = 1", False)])
+def test_what_a_server_that_does_not_answer_may_have_rolled_back_is_no_success(
+    monkeypatch: pytest.MonkeyPatch, is_mariadb: bool, statement: str, is_lost: bool
 ) -> None:
-    connection = Connected(is_mariadb=False, is_open=True, error=2013)
+    connection = Connected(is_mariadb=is_mariadb)
 
-    assert left_open(monkeypatch, connection, "UPDATE") is False
-    assert connection.connection is None
+    assert left_open(monkeypatch, connection, statement, lost=True) is is_lost
+    assert (connection.connection is None) is is_lost
