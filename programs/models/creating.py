@@ -19,6 +19,8 @@ from programs.models.clock import Utc, database_now
 from programs.models.compiled import Given
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from programs.models.program import Program
 
 BATCH = 500  # rows of one INSERT
@@ -65,7 +67,21 @@ def store_all(programs: Sequence[Program], using: str) -> None:
         for program in programs:
             program.created_at = program.updated_at = moment
             program.due_at = program.run_at or moment
-        type(programs[0])._default_manager.using(using).bulk_create(programs, batch_size=BATCH)
+        rows = type(programs[0])._default_manager.using(using)
+        rows.bulk_create(programs, batch_size=BATCH)
+        if not connections[using].features.can_return_rows_from_bulk_insert:
+            _learn_keys(programs, rows, using)
+
+
+def _learn_keys(programs: Sequence[Program], rows: QuerySet[Program], using: str) -> None:
+    """Let each instance know its primary key, which MySQL, Oracle and SQL Server do not return."""
+    for first in range(0, len(programs), BATCH):
+        batch = {program.run_id: program for program in programs[first : first + BATCH]}
+        for run_id, key in rows.filter(run_id__in=batch).order_by().values_list("run_id", "pk"):
+            program = batch[run_id]
+            program.pk = key
+            program._state.adding = False
+            program._state.db = using
 
 
 class Creating:

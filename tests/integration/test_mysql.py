@@ -95,11 +95,13 @@ def test_a_wrong_isolation_and_a_wrong_collation_are_told(bookkeeping: str) -> N
     name = connection.settings_dict["NAME"]
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        cursor.execute("SELECT @@collation_database")
+        (fit,) = cursor.fetchone()
         cursor.execute(f"ALTER DATABASE `{name}` COLLATE utf8mb4_general_ci")
         try:
             found = mysql_is_fit(None, databases=[bookkeeping])
         finally:
-            cursor.execute(f"ALTER DATABASE `{name}` COLLATE utf8mb4_nopad_bin")
+            cursor.execute(f"ALTER DATABASE `{name}` COLLATE {fit}")
 
     assert [message.id for message in found] == ["programs.W005", "programs.W006"]
     assert "REPEATABLE-READ" in found[0].msg
@@ -109,9 +111,12 @@ def test_a_wrong_isolation_and_a_wrong_collation_are_told(bookkeeping: str) -> N
 @pytest.fixture(params=[True, False], ids=["as MariaDB", "as MySQL"])
 def ask(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Let what is open be asked as of either: MariaDB understands the question to MySQL as well."""
-    return lambda alias: monkeypatch.setitem(
-        vars(connections[alias]), "mysql_is_mariadb", request.param
-    )
+
+    def ask(alias: str) -> None:
+        known = vars(connections[alias])
+        monkeypatch.setitem(known, "mysql_is_mariadb", known["mysql_is_mariadb"] and request.param)
+
+    return ask
 
 
 def executing(*statements: str, alias: str, at_last: Callable[[str], None]) -> Callable[..., None]:

@@ -106,9 +106,11 @@ def test_a_task_is_stored_as_a_program_of_one_job() -> None:
 
 
 def test_to_enqueue_a_task_costs_one_statement(bookkeeping: str) -> None:
-    with CaptureQueriesContext(connections[bookkeeping]) as queries:
+    connection = connections[bookkeeping]
+    with CaptureQueriesContext(connection) as queries:
         tasks.add.enqueue(1)
-    assert len(queries) == 1
+    # One more where Django does not return what the database made of the row.
+    assert len(queries) == (1 if connection.features.can_return_columns_from_insert else 2)
 
 
 def test_the_result_of_a_task_can_be_read_from_its_program() -> None:

@@ -104,6 +104,7 @@ def test_who_paused_a_queue_is_found_without_reading_what_was_done_to_programs(
         "Index Cond: (program_id IS NULL)",
         "(program_id=?)",
         " ref programs_operation_prog",
+        " using programs_operation_prog",
     )
     assert any(words in plan for words in by_index)
     assert "by ada)" in reason(program).text

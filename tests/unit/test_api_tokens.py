@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from knox.models import AuthToken
@@ -143,7 +144,8 @@ def test_a_creation_takes_three_queries(django_assert_num_queries: DjangoAssertN
     token = AuthToken.objects.create(User.objects.get())[1]
     client = Client(headers={"authorization": f"Token {token}"})
 
-    with django_assert_num_queries(3):  # token and user, permissions, the program
+    # Token and user, permissions, the program; MySQL tells the row's time when it is asked.
+    with django_assert_num_queries(3 if connection.features.can_return_columns_from_insert else 4):
         post(client, PROGRAMS, {"jobs": ["noop"]})
 
 

@@ -72,6 +72,10 @@ SELECT "programs"."idempotency_key" AS "idempotency_key" FROM "programs" WHERE "
 SELECT "programs"."paused_at" AS "paused_at" FROM "programs" WHERE ("programs"."errored_at" IS NULL AND "programs"."finished_at" IS NULL AND "programs"."stopped_at" IS NULL AND "programs"."paused_at" IS NOT NULL AND "programs"."stop_requested_at" IS NULL) ORDER BY 1 DESC LIMIT 1;
 SELECT "programs"."queue" AS "queue" FROM "programs" WHERE ("programs"."worker" IS NOT NULL AND "programs"."due_at" > (SYSDATE)) LIMIT 10000;
 SELECT "programs"."queue" AS "queue", "programs"."due_at" AS "due_at" FROM "programs" WHERE ("programs"."due_at" IS NOT NULL AND "programs"."queue" > %s) ORDER BY 1 ASC, 2 ASC LIMIT 1;
+SELECT "programs"."run_id" AS "run_id", "programs"."id" AS "pk" FROM "programs" WHERE "programs"."run_id" IN (%s);
+SELECT "programs"."run_id" AS "run_id", "programs"."id" AS "pk" FROM "programs" WHERE "programs"."run_id" IN (%s, %s);
+SELECT "programs"."run_id" AS "run_id", "programs"."id" AS "pk" FROM "programs" WHERE "programs"."run_id" IN (%s, %s, %s);
+SELECT "programs"."run_id" AS "run_id", "programs"."id" AS "pk" FROM "programs" WHERE "programs"."run_id" IN (%s, %s, %s, %s, %s, %s, %s, %s, %s);
 SELECT "programs"."started_at" AS "started_at", "programs"."finished_at" AS "finished_at", "programs"."errored_at" AS "errored_at", "programs"."stopped_at" AS "stopped_at" FROM "programs" WHERE "programs"."definition" = %s ORDER BY "programs"."created_at" DESC, "programs"."id" DESC LIMIT 1000;
 SELECT "programs"."stop_requested_at" AS "stop_requested_at" FROM "programs" WHERE ("programs"."errored_at" IS NULL AND "programs"."finished_at" IS NULL AND "programs"."stopped_at" IS NULL AND "programs"."stop_requested_at" IS NOT NULL) ORDER BY 1 DESC LIMIT 1;
 SELECT "programs"."stopped_at" AS "stopped_at" FROM "programs" WHERE "programs"."stopped_at" IS NOT NULL ORDER BY 1 DESC LIMIT 1;

@@ -133,6 +133,10 @@ SELECT [programs].[id], [programs].[run_id], [programs].[step], [programs].[step
 SELECT [programs].[idempotency_key] AS [idempotency_key] FROM [programs] WHERE [programs].[idempotency_key] IN (%s) ORDER BY [programs].[id] DESC OFFSET 0 ROWS;
 SELECT [programs].[idempotency_key] AS [idempotency_key] FROM [programs] WHERE [programs].[idempotency_key] IN (%s, %s, %s) ORDER BY [programs].[id] DESC OFFSET 0 ROWS;
 SELECT [programs].[idempotency_key] AS [idempotency_key] FROM [programs] WHERE [programs].[idempotency_key] IN (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ORDER BY [programs].[id] DESC OFFSET 0 ROWS;
+SELECT [programs].[run_id] AS [run_id], [programs].[id] AS [pk] FROM [programs] WHERE [programs].[run_id] IN (%s);
+SELECT [programs].[run_id] AS [run_id], [programs].[id] AS [pk] FROM [programs] WHERE [programs].[run_id] IN (%s, %s);
+SELECT [programs].[run_id] AS [run_id], [programs].[id] AS [pk] FROM [programs] WHERE [programs].[run_id] IN (%s, %s, %s);
+SELECT [programs].[run_id] AS [run_id], [programs].[id] AS [pk] FROM [programs] WHERE [programs].[run_id] IN (%s, %s, %s, %s, %s, %s, %s, %s, %s);
 SELECT [programs].[worker] AS [worker], [programs].[id] AS [pk], [programs].[epoch] AS [epoch], [programs].[stop_requested_at] AS [stop_requested_at] FROM [programs] WHERE [programs].[worker] IN (%s);
 SELECT [programs_attempt].[id], [programs_attempt].[program_id], [programs_attempt].[step], [programs_attempt].[job], [programs_attempt].[number], [programs_attempt].[epoch], [programs_attempt].[worker], [programs_attempt].[started_at], [programs_attempt].[ended_at], [programs_attempt].[outcome], [programs_attempt].[error_class], [programs_attempt].[message], [programs_attempt].[traceback], [programs_attempt].[log] FROM [programs_attempt] WHERE [programs_attempt].[program_id] = %s ORDER BY [programs_attempt].[id] ASC OFFSET 0 ROWS;
 SELECT [programs_attempt].[step] AS [step], MAX([programs_attempt].[number]) AS [number__max] FROM [programs_attempt] WHERE ([programs_attempt].[program_id] = %s AND NOT ([programs_attempt].[outcome] IN (%s, %s))) GROUP BY [programs_attempt].[step];
