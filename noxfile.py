@@ -15,10 +15,16 @@ PAIRS = [
     if (python, django[0]) != ("3.11", "6")
 ]
 
+# As `make test` runs them: what is timed one after the other, and the rest beside each other.
+PROCESSES = ("tests/acceptance",)
+AT_ONCE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
+REST = (*AT_ONCE, "tests/integration", "tests/unit")
+
 
 @nox.session
 @nox.parametrize("python,django", PAIRS)
 def tests(session: nox.Session, django: str) -> None:
     """Run the tests, or those that are named behind `--`."""
     session.install("-r", "requirements-dev.txt", f"Django~={django}.0")
-    session.run("python", "-m", "pytest", *(session.posargs or ["--ignore=tests/faults"]))
+    for named in [session.posargs] if session.posargs else [REST, PROCESSES]:
+        session.run("python", "-m", "pytest", *named)
