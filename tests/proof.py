@@ -82,17 +82,22 @@ def main(asked: list[str]) -> int:
     for kind in asked or known:
         print(f"\n{NAMES.get(kind, kind)}:", flush=True)
         if kind == COMPILED:
-            compiled = pytest({}, "tests/compiled")
+            compiled = pytest(private("sqlite"), "tests/compiled")
         elif kind == external:
             results[really(kind)] = pytest({}, *PROCESSES, *REST)
         else:
-            private = {"TEST_DATABASE": kind, "TEST_DATABASE_URL": ""}
-            results[kind] = pytest(private, *AT_ONCE, *REST).with_(pytest(private, *PROCESSES))
+            alone = private(kind)
+            results[kind] = pytest(alone, *AT_ONCE, *REST).with_(pytest(alone, *PROCESSES))
     print()
     for line in lines(results, compiled):
         print(line)
     done = [*results.values(), *([compiled] if COMPILED in (asked or known) else [])]
     return 0 if all(result.is_sound for result in done) else 1
+
+
+def private(kind: str) -> dict[str, str]:
+    """Return the environment for a database of our own, whatever `TEST_DATABASE_URL` names."""
+    return {"TEST_DATABASE": kind, "TEST_DATABASE_URL": ""}
 
 
 def lines(results: dict[str, Result], compiled: Result) -> list[str]:

@@ -119,9 +119,10 @@ def _private() -> AnyServer:
 
 def _process(binaries: Path, port: int) -> Process:
     folder = new_folder("mariadb")
-    data = folder / "data"
+    # Temporary tables apart: a server that starts removes all that lie where its own will.
+    own = ("--no-defaults", f"--datadir={folder / 'data'}", f"--tmpdir={folder}")
     command = [
-        *(str(binaries / "mariadbd"), "--no-defaults", f"--datadir={data}", f"--port={port}"),
+        *(str(binaries / "mariadbd"), *own, f"--port={port}"),
         *("--bind-address=127.0.0.1", f"--socket={folder / 'socket'}", "--max-connections=200"),
         "--innodb-flush-log-at-trx-commit=2",  # a killed server has all that was committed
         *CHARACTERS,
@@ -129,7 +130,7 @@ def _process(binaries: Path, port: int) -> Process:
     process = Process(folder, command, {}, crash=SIGKILL)
     installer = find_folder(("mariadb-install-db",), FOLDERS) or binaries
     process.execute(
-        *(str(installer / "mariadb-install-db"), "--no-defaults", f"--datadir={data}"),
+        *(str(installer / "mariadb-install-db"), *own),
         *("--auth-root-authentication-method=normal", "--skip-test-db"),
     )
     return process
