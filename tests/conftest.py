@@ -33,6 +33,12 @@ def no_language_is_left() -> Iterator[None]:
     translation.deactivate()
 
 
+@pytest.fixture(autouse=True)
+def no_outage_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test's outage keep the next one from taking over."""
+    monkeypatch.setattr("programs.models.persistence._last_outage", float("-inf"))
+
+
 @pytest.fixture(scope="session")
 def rabbitmq(rabbitmq_server: RabbitMQ) -> RabbitMQ:
     return rabbitmq_server

@@ -12,12 +12,6 @@ from programs.job import Job
 from programs.webhooks import listeners
 
 
-@pytest.fixture(autouse=True)
-def no_outage_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no test's outage keep the next one from taking over."""
-    monkeypatch.setattr("programs.models.persistence._last_outage", float("-inf"))
-
-
 @pytest.fixture
 def webhooks_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no count of statements depend on the moment: every 5 s an end reads the webhooks."""
