@@ -70,10 +70,10 @@ def store_all(programs: Sequence[Program], using: str) -> None:
         rows = type(programs[0])._default_manager.using(using)
         rows.bulk_create(programs, batch_size=BATCH)
         if not connections[using].features.can_return_rows_from_bulk_insert:
-            _learn_keys(programs, rows, using)
+            _learn_keys(programs, rows)
 
 
-def _learn_keys(programs: Sequence[Program], rows: QuerySet[Program], using: str) -> None:
+def _learn_keys(programs: Sequence[Program], rows: QuerySet[Program]) -> None:
     """Let each instance know its primary key, which MySQL, Oracle and SQL Server do not return."""
     for first in range(0, len(programs), BATCH):
         batch = {program.run_id: program for program in programs[first : first + BATCH]}
@@ -81,7 +81,7 @@ def _learn_keys(programs: Sequence[Program], rows: QuerySet[Program], using: str
             program = batch[run_id]
             program.pk = key
             program._state.adding = False
-            program._state.db = using
+            program._state.db = rows.db
 
 
 class Creating:

@@ -122,10 +122,8 @@ class Connected:
 
     vendor = "mysql"
     alias = "default"
-    in_atomic_block = errors_occurred = False
+    in_atomic_block = errors_occurred = is_lost = False
     autocommit = True
-
-    is_lost = False
 
     def __init__(self, *, is_mariadb: bool, is_open: bool = False) -> None:
         self.mysql_is_mariadb, self._is_open = is_mariadb, is_open
