@@ -313,10 +313,11 @@ EMBEDDED = Part(
     ),
 )
 
+# Half a minute a round, so that the start of 32 threads and their last programs weigh little.
 NAPS = Part(
     "J",
     "jobs that sleep 50 ms, 32 threads",
-    (_ours("ours", "32 threads", 0.64, "drain", "--job", "nap", "--threads", "32"),),
+    (_ours("ours", "32 threads", 1.92, "drain", "--job", "nap", "--threads", "32"),),
     (
         Comparison("jobs", ("ours", "jobs"), unit="/s"),
         Comparison("÷ the ideal 640 jobs/s", ("ours", "jobs"), 640.0, Goal(must=0.95, aim=0.98)),
