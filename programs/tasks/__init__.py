@@ -1,6 +1,5 @@
 """Django's tasks, run as programs: a backend for `TASKS`, and tasks as jobs of any program."""
 
-from programs.tasks import listeners  # noqa: F401 (they connect themselves)
 from programs.tasks.backend import ProgramsBackend
 from programs.tasks.job import retries
 

@@ -15,7 +15,7 @@ from programs.data import JsonObject
 from programs.errors import InvalidData, InvalidJob
 from programs.job import Job, JobData
 from programs.message import Message
-from programs.tasks import result
+from programs.tasks import listeners, result
 from programs.tasks.framework import Task, TaskContext, normalize_json
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -118,7 +118,9 @@ def know(task: Task[..., Any]) -> type[TaskJob]:
         "is_known_at_start": not apps.ready,
         **getattr(task.func, POLICY, {}),
     }
-    return registry.register(type(task.name, (TaskJob,), body))
+    job = registry.register(type(task.name, (TaskJob,), body))
+    listeners.listen(job)
+    return job
 
 
 def know_all(modules: Iterable[ModuleType]) -> None:

@@ -8,6 +8,7 @@ from django.dispatch import Signal
 
 from programs import signals
 from programs.errors import StopRequested
+from programs.job import Job
 from programs.message import Message
 from programs.models import Ending, Program
 from programs.models.deadlines import answer_expected
@@ -19,10 +20,14 @@ from programs.tasks.framework import TaskResult, task_finished, task_started
 REFUSED = (Standing.LOST, Standing.DISCARDED)  # the outcome is not what became of the step
 
 
+def listen(task_job: type[Job]) -> None:
+    """Hear of the steps of a task's job, and of no other's: those would pay for being told."""
+    signals.job_started.connect(job_started, sender=task_job, dispatch_uid=__name__)
+    signals.job_finished.connect(job_finished, sender=task_job, dispatch_uid=__name__)
+
+
 def job_started(program: Program, message: Message, **sent: Any) -> None:
     """A task begins: at the first attempt of a first step, the slot's instance knows all of it."""
-    if result.task_named(message.job) is None:
-        return
     if message.step == 0 and message.attempt == 1:
         _send(task_started, result.of(program, message.step, []))
     else:
@@ -34,7 +39,7 @@ def job_finished(
 ) -> None:
     """A task has succeeded, or failed without an alarm: of alarms `program_ended` hears."""
     is_end = outcome.ending in (Ending.SUCCEEDED, Ending.IGNORED) and standing not in REFUSED
-    if not is_end or result.task_named(message.job) is None:
+    if not is_end:
         return
     if standing in (Standing.HELD, Standing.FINISHED):
         _send(task_finished, result.of_success(program, message.step))  # as nearly always
@@ -74,7 +79,5 @@ def _send(signal: Signal, task_result: TaskResult[..., Any]) -> None:
     signal.send_robust(type(task_result.task.get_backend()), task_result=task_result)
 
 
-signals.job_started.connect(job_started, dispatch_uid=__name__)
-signals.job_finished.connect(job_finished, dispatch_uid=__name__)
 signals.program_errored.connect(program_ended, dispatch_uid=__name__)
 signals.program_stopped.connect(program_ended, dispatch_uid=__name__)

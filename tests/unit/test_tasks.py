@@ -10,10 +10,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from django.dispatch import Signal
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from programs import registry
+from programs import registry, signals
 from programs.apps import tasks_are_ours
 from programs.checks import tasks_can_be_run
 from programs.errors import InvalidJob
@@ -102,6 +103,18 @@ def test_a_module_that_is_loaded_again_takes_the_place_of_its_tasks() -> None:
     task(function())
     again: Task[..., Any] = task(function())
     assert task_named("shop.tasks.work") is again
+
+
+@pytest.mark.parametrize("name", ["job_started", "job_finished"])
+def test_the_steps_of_tasks_are_listened_to_and_those_of_other_jobs_are_not(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signal = Signal()
+    monkeypatch.setattr(signals, name, signal)
+    task(function())
+    assert signal.has_listeners(job_named("shop.tasks.work"))
+    assert not signal.has_listeners(job_named("succeed"))
+    assert not signal.has_listeners(None)  # of a job that is not known
 
 
 def test_all_tasks_of_a_module_become_jobs_and_nothing_else_does() -> None:
