@@ -61,6 +61,9 @@ class Handover:
         self._warned_at = NEVER
         self.dropped = self.given_up = self.confirmed = 0  # in all; the link counts the last two
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def put(self, outgoing: Outgoing) -> bool:
         """Add a hint; return whether the publisher's thread has to be told."""
         dropped = 0

@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 # speaks or the connection ends: a broker that reads nothing must not fill our memory.
 WINDOW = 1000
 DEADLINE = 5.0
+# Seconds after hints were sent in which others gather: a hint that goes alone costs ten times what
+# it costs among many, and whoever creates programs in a loop shares the processor with us.
+GATHERING = 0.005
 REFUSED_FOR = 30.0
 
 P = ParamSpec("P")
@@ -68,6 +71,8 @@ class Link:
         self._silent = False  # a confirm is overdue and none has come since
         self._closing = False
         self._watching = False
+        self._gathering = False
+        self._sent_at = float("-inf")
         self._tag = 0
         self._held = 0  # hints taken that are neither confirmed nor given up
         self._unconfirmed: OrderedDict[int, Outgoing | None] = OrderedDict()  # None: given up
@@ -163,7 +168,13 @@ class Link:
     # Sending ---------------------------------------------------------------------------------
 
     def _send_waiting(self) -> None:
-        if not self._ready or self._blocked:
+        if not self._ready or self._blocked or not (waiting := len(self._handover)):
+            return
+        early = self._sent_at + GATHERING - time.monotonic()
+        if early > 0 and waiting < WINDOW:
+            if not self._gathering:
+                self._gathering = True
+                self._loop.call_later(early, self._send_gathered)
             return
         # Until nothing waits, or all places are taken: then an answer brings us back here.
         while (room := self._room()) > 0 and (taken := self._handover.take(room)):
@@ -175,6 +186,11 @@ class Link:
                 else:
                     self._send(outgoing)
             self._give_up(refused, "their queue is refused")
+            self._sent_at = time.monotonic()
+
+    def _send_gathered(self) -> None:
+        self._gathering = False
+        self._send_waiting()
 
     def _room(self) -> int:
         undeclared = sum(len(waiting) for waiting in self._undeclared.values())
