@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pika
@@ -36,6 +37,9 @@ HEARTBEAT = 20
 TURN = 1.0
 # While nothing is consumed, so that hints flow again soon after a slot has become free.
 PAUSED_TURN = 0.1
+# Slots claim what has just come within a few milliseconds. To be woken for each answer would take
+# the interpreter from slots that have just begun; so answers to what has just come go together.
+ANSWERING = 0.005
 
 
 class Consumer:
@@ -141,11 +145,13 @@ class ConsumerSession:
         self._queues = queues
         self._inbox = inbox
         self._prefetch = prefetch
-        self._lock = threading.Lock()  # guards the four below
+        self._lock = threading.Lock()  # guards the five below
         self._unsettled: set[int] = set()
         self._settled: list[int] = []
         self._given_back: list[int] = []
         self._answer_is_due = False
+        self._answers_soon = False  # without being woken
+        self._received_at = float("-inf")
         self._consumed: dict[str, str] = {}  # consumer tag -> queue
         self.live = False
         self.paused = False
@@ -166,7 +172,11 @@ class ConsumerSession:
 
     def turn(self) -> None:
         """Let pika work for up to a second; raises BrokerUnavailable when consuming has ended."""
-        self._connection.process_data_events(PAUSED_TURN if self.paused else TURN)
+        with self._lock:
+            just_received = monotonic() - self._received_at < ANSWERING
+            self._answers_soon = just_received or bool(self._settled or self._given_back)
+            longest = PAUSED_TURN if self.paused else TURN
+        self._connection.process_data_events(ANSWERING if self._answers_soon else longest)
         # pika returns quietly from both a closed channel and a cancelled consumer.
         if not self._channel.is_open:
             raise BrokerUnavailable(
@@ -230,7 +240,9 @@ class ConsumerSession:
             self._unsettled.remove(tag)
             answers.append(tag)
             # One wake-up of the consumer's thread carries all answers until it comes to them.
-            wake, self._answer_is_due = not self._answer_is_due, True
+            can_wait = self._answers_soon and 2 * len(answers) < self._prefetch
+            wake = not (self._answer_is_due or can_wait)
+            self._answer_is_due |= wake
         if wake:
             self._call_soon(self._answer)
 
@@ -247,6 +259,7 @@ class ConsumerSession:
         tag = method.delivery_tag
         with self._lock:
             self._unsettled.add(tag)
+            self._received_at = monotonic()
         try:
             hint = Hint.decode(body)
         except InvalidHint as error:

@@ -63,7 +63,7 @@ def test_a_hint_after_a_pause_goes_at_once(wire: Wire) -> None:
     wire.hand_over("a")
     assert wire.sent == ["a"]
 
-    wire.pass_time(GATHERING)
+    wire.pass_time(2 * GATHERING)
     wire.hand_over("b")
     assert wire.sent == ["a", "b"]
 
@@ -76,7 +76,7 @@ def test_hints_right_behind_others_gather_and_go_together(wire: Wire) -> None:
     wire.hand_over("c")
     assert wire.sent == ["a"]
 
-    wire.pass_time(GATHERING / 2)
+    wire.pass_time(GATHERING)
     assert wire.sent == ["a", "b", "c"]
     assert len(wire.handover) == 0
 
@@ -85,7 +85,7 @@ def test_hints_that_gathered_while_the_broker_blocked_go_once_it_takes_them(wire
     wire.hand_over("a")
     wire.hand_over("b")
     wire.link._blocked = True
-    wire.pass_time(GATHERING)
+    wire.pass_time(2 * GATHERING)
     assert wire.sent == ["a"]
 
     wire.link._on_unblocked(None, None)
