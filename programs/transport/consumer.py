@@ -145,7 +145,7 @@ class ConsumerSession:
         self._queues = queues
         self._inbox = inbox
         self._prefetch = prefetch
-        self._lock = threading.Lock()  # guards the five below
+        self._lock = threading.Lock()  # guards the six below
         self._unsettled: set[int] = set()
         self._settled: list[int] = []
         self._given_back: list[int] = []

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from itertools import chain
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, ParamSpec
 
 import pika
 from pika.adapters.select_connection import IOLoop
@@ -33,15 +33,13 @@ REFUSED_FOR = 30.0
 P = ParamSpec("P")
 
 
-def logs_faults(
-    callback: Callable[Concatenate[Link, P], None],
-) -> Callable[Concatenate[Link, P], None]:
+def logs_faults(callback: Callable[P, None]) -> Callable[P, None]:
     """Log a fault of ours in `callback`, which pika would pass off as a lost connection."""
 
     @wraps(callback)
-    def logging_faults(link: Link, /, *args: P.args, **kwargs: P.kwargs) -> None:
+    def logging_faults(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            callback(link, *args, **kwargs)
+            callback(*args, **kwargs)
         except Exception:
             logger.exception("The publisher failed.", extra={"action": "publish_failed"})
             raise
@@ -71,8 +69,7 @@ class Link:
         self._silent = False  # a confirm is overdue and none has come since
         self._closing = False
         self._watching = False
-        self._gathering = False
-        self._sent_at = float("-inf")
+        self._gathering = False  # hints were sent just now: those behind them wait for each other
         self._tag = 0
         self._held = 0  # hints taken that are neither confirmed nor given up
         self._unconfirmed: OrderedDict[int, Outgoing | None] = OrderedDict()  # None: given up
@@ -168,17 +165,14 @@ class Link:
     # Sending ---------------------------------------------------------------------------------
 
     def _send_waiting(self) -> None:
-        if not self._ready or self._blocked or not (waiting := len(self._handover)):
-            return
-        early = self._sent_at + GATHERING - time.monotonic()
-        if early > 0 and waiting < WINDOW:
-            if not self._gathering:
-                self._gathering = True
-                self._loop.call_later(early, self._send_gathered)
+        if not self._ready or self._blocked or (self._gathering and len(self._handover) < WINDOW):
             return
         # Until nothing waits, or all places are taken: then an answer brings us back here.
         while (room := self._room()) > 0 and (taken := self._handover.take(room)):
             self._held += len(taken)
+            if not self._gathering:
+                self._gathering = True
+                self._loop.call_later(GATHERING, self._send_gathered)
             refused: list[Outgoing] = []
             for outgoing in taken:
                 if self._refused.get(outgoing.queue, 0.0) > time.monotonic():
@@ -186,7 +180,6 @@ class Link:
                 else:
                     self._send(outgoing)
             self._give_up(refused, "their queue is refused")
-            self._sent_at = time.monotonic()
 
     def _send_gathered(self) -> None:
         self._gathering = False
